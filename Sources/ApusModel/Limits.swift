@@ -1,0 +1,31 @@
+/// The bounds that hold in every process, each with its reason.
+///
+/// A message beyond one of them is refused with a code; it never costs memory first.
+public enum Limits {
+    /// Bytes in a message on a socket: enough for a long prompt or a step of thousands of streams, small enough to decode at once.
+    public static let frameBytes = 1 << 20
+
+    /// Bytes in a prompt: half a frame, so that a prompt and its token history fit into one assignment.
+    public static let promptBytes = 512 << 10
+
+    /// Tokens that a stream may generate: with its prompt, an assignment that carries them as history still fits into a frame.
+    public static let maximumTokens = 100_000
+
+    /// Bytes in a worker's or a model's name: fits a terminal column and a metric label.
+    public static let nameBytes = 64
+
+    /// Bytes in an idempotency key: two UUIDs and a prefix.
+    public static let keyBytes = 128
+
+    /// Stop strings of a job: each is compared at each token.
+    public static let stopStrings = 16
+
+    /// Bytes in a stop string: as much text may be held back from the client.
+    public static let stopBytes = 256
+
+    /// Slots of a worker: its step message still fits into a frame.
+    public static let slots = 16_384
+
+    /// Tokens by which a stream may run ahead of its consumer's credit; each consumer grants at most this many.
+    public static let creditWindow = 65_536
+}
