@@ -30,6 +30,8 @@ public struct ApusError: Error, Hashable, Sendable {
         case versionMismatch = "version_mismatch"
         /// A message that the protocol does not allow.
         case protocolViolation = "protocol_violation"
+        /// Another living worker has the name.
+        case nameTaken = "name_taken"
         /// The server is draining and takes no new work.
         case shuttingDown = "shutting_down"
         /// A message kind that this side does not know.

@@ -111,3 +111,19 @@ public struct StreamEnd: Hashable, Sendable {
         self.attempts = attempts
     }
 }
+
+extension Continuity: Comparable {
+    /// From what a client can't notice to what it must.
+    private var rank: Int {
+        switch self {
+        case .exact: 0
+        case .restart: 1
+        case .consistent: 2
+        case .replay: 3
+        case .none: 4
+        }
+    }
+
+    /// Orders by what a client can notice; the worst of a stream's continuations is reported.
+    public static func < (left: Continuity, right: Continuity) -> Bool { left.rank < right.rank }
+}

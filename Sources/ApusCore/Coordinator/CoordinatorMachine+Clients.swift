@@ -1,0 +1,321 @@
+public import ApusModel
+
+extension CoordinatorMachine {
+    /// A client said hello, or sent anything as a peer that is not known yet.
+    ///
+    /// - Returns: Whether it is taken; `false` when `clientLimit` clients are connected.
+    public mutating func clientJoined(_ peer: ClientPeer, name: String?) -> Bool {
+        if let place = clientPlaces[peer] {
+            if let name { clients[place]?.name = name }
+            return true
+        }
+        guard clientPlaces.count < settings.clientLimit else { return false }
+        let entry = ClientEntry(peer: peer, name: name ?? "unnamed")
+        if let place = vacantClients.popLast() {
+            clients[place] = entry
+            clientPlaces[peer] = place
+        } else {
+            clientPlaces[peer] = clients.count
+            clients.append(entry)
+        }
+        return true
+    }
+
+    /// A client's connection is gone: nobody follows its streams through it any more; the streams go on.
+    public mutating func clientLost(_ peer: ClientPeer, into turn: inout Turn) {
+        guard let place = clientPlaces.removeValue(forKey: peer) else { return }
+        clients[place] = nil
+        vacantClients.append(place)
+        for stream in followed(by: place) {
+            guard let entry = ledger.place(of: stream) else { continue }
+            ledger[entry].consumers.removeAll { $0.client == place }
+            extendWorkerLimit(at: entry, into: &turn)
+        }
+    }
+
+    /// A client's connection takes nothing more for now.
+    public mutating func clientBlocked(_ peer: ClientPeer) {
+        guard let place = clientPlaces[peer] else { return }
+        clients[place]?.isBlocked = true
+    }
+
+    /// A client's connection takes messages again.
+    public mutating func clientUnblocked(_ peer: ClientPeer) {
+        guard let place = clientPlaces[peer], var client = clients[place] else { return }
+        client.isBlocked = false
+        unsettled += client.behind.sorted().map { (place, $0) }
+        client.behind.removeAll()
+        clients[place] = client
+    }
+
+    /// A client submitted a job.
+    ///
+    /// The same key with the same request answers with the same job, from its first token; with another request it is refused.
+    ///
+    /// - Parameters:
+    ///   - request: A request that `validate` let through.
+    ///   - credit: The index up to which the client takes tokens.
+    public mutating func submitted(
+        by peer: ClientPeer,
+        number: UInt64,
+        key: String,
+        request: GenerationRequest,
+        credit: Int,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        do throws(ApusError) {
+            if let known = keys[key], let place = ledger.place(of: known) {
+                try checkRepeated(request, at: place)
+                try follow(known, at: place, by: peer, number: number, from: 0, credit: credit, into: &turn)
+                return
+            }
+            let model = try admit(request, key: key)
+            let stream = accept(request, key: key, model: model, at: now, into: &turn)
+            guard let place = ledger.place(of: stream) else { return }
+            try follow(stream, at: place, by: peer, number: number, from: 0, credit: credit, into: &turn)
+            enqueue(place, isFailover: false)
+        } catch {
+            counters.rejected += 1
+            turn.effects.append(.reject(peer, request: number, error))
+        }
+    }
+
+    /// A client wants to follow a job from an index.
+    public mutating func attached(
+        by peer: ClientPeer,
+        number: UInt64,
+        job: JobID?,
+        key: String,
+        from index: Int,
+        credit: Int,
+        into turn: inout Turn
+    ) {
+        do throws(ApusError) {
+            guard let stream = job.map({ jobs[$0] }) ?? keys[key], let place = ledger.place(of: stream) else {
+                throw ApusError(.notFound, "no such job; ended jobs are kept for a limited time")
+            }
+            guard index >= 0, index <= ledger[place].next else {
+                throw ApusError(
+                    .invalidRequest,
+                    "the job has \(ledger[place].next) tokens so far; it can't be followed from index \(index)"
+                )
+            }
+            try follow(stream, at: place, by: peer, number: number, from: index, credit: credit, into: &turn)
+        } catch {
+            turn.effects.append(.reject(peer, request: number, error))
+        }
+    }
+
+    /// A client raised the indexes up to which it takes tokens; a lower limit than before changes nothing.
+    public mutating func credited(by peer: ClientPeer, streams: [UInt64], limits: [UInt64], into turn: inout Turn) {
+        guard let client = clientPlaces[peer] else { return }
+        guard streams.count == limits.count else {
+            counters.violations += 1
+            return
+        }
+        for (number, limit) in zip(streams, limits) {
+            let stream = StreamID(rawValue: number)
+            guard let place = ledger.place(of: stream),
+                let consumer = ledger[place].consumers.firstIndex(where: { $0.client == client })
+            else { continue }
+            let bounded = bound(credit: Int(clamping: limit), from: ledger[place].consumers[consumer].cursor)
+            guard bounded > ledger[place].consumers[consumer].limit else { continue }
+            ledger[place].consumers[consumer].limit = bounded
+            if ledger[place].consumers[consumer].cursor < ledger[place].next { unsettled.append((client, stream)) }
+            extendWorkerLimit(at: place, into: &turn)
+        }
+    }
+
+    /// A client cancels a job; a job that already ended stays as it is.
+    public mutating func cancelRequested(
+        by peer: ClientPeer,
+        number: UInt64,
+        job: JobID,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        guard let stream = jobs[job], let place = ledger.place(of: stream) else {
+            turn.effects.append(.refuse(peer, request: number, ApusError(.notFound, "no such job")))
+            return
+        }
+        end(place, .cancelled, at: now, into: &turn)
+        turn.effects.append(.done(peer, request: number))
+    }
+
+    // MARK: - Submission
+
+    private func checkRepeated(_ request: GenerationRequest, at place: Int) throws(ApusError) {
+        var first = ledger[place].request
+        var second = request
+        if ledger[place].choseSeed { first.sampling.seed = nil }
+        // The deadline and the model may have been filled in at acceptance; what the client left open matches anything.
+        if second.deadline == nil { second.deadline = first.deadline }
+        if second.model == nil { second.model = first.model }
+        if first.model == nil { first.model = second.model }
+        guard first == second else {
+            throw ApusError(.keyConflict, "the key belongs to job \(ledger[place].job) with another request")
+        }
+    }
+
+    /// Decides whether a new job is taken, and to which model it is bound.
+    private func admit(_ request: GenerationRequest, key: String) throws(ApusError) -> ModelName? {
+        if isDraining {
+            throw ApusError(.shuttingDown, "the coordinator is shutting down and takes no new jobs")
+        }
+        guard (1...Limits.keyBytes).contains(key.utf8.count) else {
+            throw ApusError(.invalidRequest, "the key must have 1 to \(Limits.keyBytes) bytes")
+        }
+        guard counters.queued < settings.queueLimit else {
+            throw ApusError(
+                .overloaded,
+                "\(counters.queued) streams wait for a slot already; try again later",
+                retryAfter: settings.retryAfter
+            )
+        }
+        let known = knownModels
+        guard let model = request.model else {
+            if known.count > 1 {
+                throw ApusError(
+                    .invalidRequest,
+                    "name a model; this cluster serves \(known.map(\.text).joined(separator: ", "))"
+                )
+            }
+            return known.first
+        }
+        guard known.isEmpty || known.contains(model) else {
+            throw ApusError(
+                .unknownModel,
+                "no worker serves \(model); this cluster serves \(known.map(\.text).joined(separator: ", "))"
+            )
+        }
+        return model
+    }
+
+    private mutating func accept(
+        _ request: GenerationRequest,
+        key: String,
+        model: ModelName?,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) -> StreamID {
+        lastStream += 1
+        let stream = StreamID(rawValue: lastStream)
+        let job = JobID(rawValue: Self.mix(settings.secret &+ lastStream &* 0x9e37_79b9_7f4a_7c15))
+        var request = request
+        let choseSeed = request.sampling.seed == nil
+        if choseSeed { request.sampling.seed = Self.mix(~job.rawValue) }
+        let deadline = request.deadline ?? settings.defaultDeadline
+        request.deadline = deadline
+        var entry = StreamEntry(
+            id: stream,
+            job: job,
+            key: key,
+            request: request,
+            choseSeed: choseSeed,
+            acceptedAt: now,
+            deadline: now + deadline
+        )
+        entry.model = model
+        _ = ledger.insert(entry)
+        jobs[job] = stream
+        keys[key] = stream
+        deadlines.insert(stream, at: now + deadline)
+        turn.records.append(
+            .accepted(AcceptedRecord(job: job, stream: stream, key: key, request: request, choseSeed: choseSeed))
+        )
+        return stream
+    }
+
+    /// A bijection that spreads counted numbers over 64 bits (the finaliser of SplitMix64).
+    private static func mix(_ value: UInt64) -> UInt64 {
+        var mixed = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    // MARK: - Following
+
+    private mutating func follow(
+        _ stream: StreamID,
+        at place: Int,
+        by peer: ClientPeer,
+        number: UInt64,
+        from index: Int,
+        credit: Int,
+        into turn: inout Turn
+    ) throws(ApusError) {
+        guard let client = clientPlaces[peer], let following = clients[client]?.following else { return }
+        let present = ledger[place].consumers.firstIndex { $0.client == client }
+        if present == nil {
+            guard following < settings.streamsPerClient else {
+                throw ApusError(
+                    .overloaded,
+                    "the client follows \(following) streams already",
+                    retryAfter: settings.retryAfter
+                )
+            }
+            guard ledger[place].consumers.count < settings.consumersPerStream else {
+                throw ApusError(
+                    .overloaded,
+                    "too many clients follow this job already",
+                    retryAfter: settings.retryAfter
+                )
+            }
+        }
+        let consumer = Consumer(client: client, cursor: index, limit: bound(credit: credit, from: index))
+        if let present {
+            ledger[place].consumers[present] = consumer
+        } else {
+            ledger[place].consumers.append(consumer)
+            clients[client]?.following += 1
+        }
+        turn.effects.append(
+            .accept(
+                peer,
+                request: number,
+                job: ledger[place].job,
+                stream: stream,
+                seed: ledger[place].request.sampling.seed ?? 0
+            )
+        )
+        unsettled.append((client, stream))
+        extendWorkerLimit(at: place, into: &turn)
+    }
+
+    /// A client may not make the coordinator send more than a window at once.
+    private func bound(credit: Int, from cursor: Int) -> Int {
+        min(max(credit, cursor), cursor + Limits.creditWindow)
+    }
+
+    /// The streams that a client follows, in the order of the ledger.
+    private func followed(by client: Int) -> [StreamID] {
+        ledger.streams { entry in entry.consumers.contains { $0.client == client } }
+    }
+
+    /// Sends what is available to every consumer that was marked, and its end to one that has everything.
+    mutating func settleConsumers(into turn: inout Turn) {
+        // Ends that are settled free places for nobody, so the list does not grow while it is worked through.
+        for (client, stream) in unsettled {
+            guard let place = ledger.place(of: stream), let peer = clients[client]?.peer,
+                let position = ledger[place].consumers.firstIndex(where: { $0.client == client })
+            else { continue }
+            if clients[client]?.isBlocked == true {
+                clients[client]?.behind.insert(stream)
+                continue
+            }
+            let consumer = ledger[place].consumers[position]
+            let count = min(ledger[place].next, consumer.limit) - consumer.cursor
+            if count > 0 {
+                turn.effects.append(.replay(peer, stream, from: consumer.cursor, count: count))
+                ledger[place].consumers[position].cursor += count
+            }
+            if let end = ledger[place].end, ledger[place].consumers[position].cursor == ledger[place].next {
+                turn.effects.append(.finish(peer, stream, ledger[place].job, end))
+                ledger[place].consumers.remove(at: position)
+                clients[client]?.following -= 1
+            }
+        }
+        unsettled.removeAll(keepingCapacity: true)
+    }
+}

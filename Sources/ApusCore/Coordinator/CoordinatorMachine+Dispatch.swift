@@ -1,0 +1,184 @@
+import ApusModel
+
+extension CoordinatorMachine {
+    /// Puts a stream that waits for a slot into the queue of its model.
+    mutating func enqueue(_ place: Int, isFailover: Bool) {
+        counters.queued += 1
+        let stream = ledger[place].id
+        guard let model = ledger[place].model else {
+            unbound.append(stream)
+            return
+        }
+        queues[queuePlace(of: model)].append(stream, isFailover: isFailover)
+        needsDispatch = true
+    }
+
+    /// Binds the streams that named no model to the first model that comes.
+    mutating func bindUnbound(to model: ModelName) {
+        let waiting = unbound
+        unbound.removeAll()
+        let queue = queuePlace(of: model)
+        for stream in waiting {
+            guard let place = ledger.place(of: stream), ledger[place].isQueued else { continue }
+            ledger[place].model = model
+            queues[queue].append(stream, isFailover: false)
+        }
+    }
+
+    /// Leases vacant slots to waiting streams, as long as there are both.
+    mutating func dispatch(at now: Timestamp, into turn: inout Turn) {
+        for queue in queues.indices {
+            while let stream = queues[queue].popFirst() {
+                guard let place = ledger.place(of: stream), ledger[place].isQueued else { continue }
+                let model = queues[queue].model
+                guard let worker = Placement.choose(among: workers, model: model, preferring: ledger[place].fingerprint)
+                else {
+                    queues[queue].putBack(stream)
+                    break
+                }
+                lease(place, to: worker, at: now, into: &turn)
+            }
+            if queues[queue].count > 2 * counters.queued + 64 {
+                queues[queue].compact { stream in ledger.place(of: stream).map { ledger[$0].isQueued } ?? false }
+            }
+        }
+    }
+
+    private mutating func lease(_ place: Int, to worker: Int, at now: Timestamp, into turn: inout Turn) {
+        let registration = workers[worker].registration
+        let epoch = ledger[place].epoch.next
+        if epoch > Epoch.none.next {
+            let continuity = continuity(of: place, on: registration)
+            ledger[place].continuity = max(ledger[place].continuity, continuity)
+        }
+        ledger[place].epoch = epoch
+        ledger[place].fingerprint = registration.fingerprint
+        ledger[place].phase = .leased(worker: worker)
+        ledger[place].attemptStart = ledger[place].next
+        ledger[place].workerLimit = workerLimit(at: place)
+        ledger[place].previousLease = nil
+        ledger[place].nextLease = workers[worker].firstLease
+        if let head = workers[worker].firstLease { ledger[head].previousLease = place }
+        workers[worker].firstLease = place
+        workers[worker].leases += 1
+        counters.queued -= 1
+        counters.active += 1
+        if ledger[place].dispatchedAt == nil {
+            ledger[place].dispatchedAt = now
+            turn.queueWaits.append(now - ledger[place].acceptedAt)
+        }
+        turn.records.append(.leased(ledger[place].id, epoch, registration.name))
+        turn.effects.append(
+            .assign(
+                workers[worker].peer,
+                ledger[place].id,
+                epoch,
+                ledger[place].request,
+                next: ledger[place].next,
+                limit: ledger[place].workerLimit
+            )
+        )
+    }
+
+    private func continuity(of place: Int, on registration: WorkerRegistration) -> Continuity {
+        if ledger[place].next == 0 { return .restart }
+        let isEqual = ledger[place].fingerprint == registration.fingerprint && registration.exactness == .exact
+        return isEqual ? .exact : .consistent
+    }
+
+    /// Takes a stream off its worker's list.
+    private mutating func unlease(_ place: Int, from worker: Int) {
+        let (previous, next) = (ledger[place].previousLease, ledger[place].nextLease)
+        if let previous { ledger[previous].nextLease = next } else { workers[worker].firstLease = next }
+        if let next { ledger[next].previousLease = previous }
+        ledger[place].previousLease = nil
+        ledger[place].nextLease = nil
+        workers[worker].leases -= 1
+        counters.active -= 1
+        needsDispatch = true
+    }
+
+    /// The places of the streams that are leased to a worker, oldest stream first.
+    func leased(to worker: Int) -> [Int] {
+        var places: [Int] = []
+        var place = workers[worker].firstLease
+        while let present = place {
+            places.append(present)
+            place = ledger[present].nextLease
+        }
+        return places.sorted { ledger[$0].id < ledger[$1].id }
+    }
+
+    /// An attempt is over without an end of its stream: the stream goes on elsewhere, unless it seems to kill its workers.
+    ///
+    /// Attempts count against a stream only while they bring no token: a job that makes its workers die does so at the same index
+    /// each time, whereas a stream that goes on between losses is a victim.
+    /// An attempt that its worker gave back in good order does not count at all.
+    mutating func loseAttempt(
+        _ place: Int,
+        cause: String,
+        countsAgainstStream: Bool = true,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        guard case .leased(let worker) = ledger[place].phase else { return }
+        unlease(place, from: worker)
+        ledger[place].phase = .queued
+        ledger[place].lastCause = cause
+        if ledger[place].next > ledger[place].attemptStart { ledger[place].barren = 0 }
+        if countsAgainstStream { ledger[place].barren += 1 }
+        counters.failovers += 1
+        enqueue(place, isFailover: true)
+        if ledger[place].barren >= settings.barrenAttempts {
+            let message =
+                "\(ledger[place].barren) attempts in a row brought no token; the last one was lost because: \(cause)"
+            end(place, .failed, error: ApusError(.attemptsExhausted, message), at: now, into: &turn)
+        }
+    }
+
+    /// Ends a stream, once and for ever; one that ended already stays as it is.
+    mutating func end(
+        _ place: Int,
+        _ reason: FinishReason,
+        error: ApusError? = nil,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        switch ledger[place].phase {
+        case .ended: return
+        case .queued: counters.queued -= 1
+        case .leased(let worker):
+            unlease(place, from: worker)
+            if !reason.isSuccess { turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch) }
+        }
+        switch reason {
+        case .stop, .length: counters.completed += 1
+        case .cancelled: counters.cancelled += 1
+        case .failed, .expired: counters.failed += 1
+        }
+        let accepted = ledger[place].acceptedAt
+        let end = StreamEnd(
+            reason: reason,
+            error: error,
+            usage: Usage(promptTokens: ledger[place].promptTokens, completionTokens: ledger[place].next),
+            timings: StreamTimings(
+                queueWait: ledger[place].dispatchedAt.map { $0 - accepted },
+                firstToken: ledger[place].firstTokenAt.map { $0 - accepted },
+                total: now - accepted
+            ),
+            continuity: ledger[place].continuity,
+            attempts: Int(ledger[place].epoch.rawValue)
+        )
+        ledger[place].phase = .ended(end)
+        ledger[place].endedAt = now
+        turn.records.append(.ended(ledger[place].id, end))
+        for consumer in ledger[place].consumers { unsettled.append((consumer.client, ledger[place].id)) }
+        retained.append(ledger[place].id, endedAt: now, tokens: ledger[place].next)
+    }
+
+    private mutating func queuePlace(of model: ModelName) -> Int {
+        if let place = queues.firstIndex(where: { $0.model == model }) { return place }
+        queues.append(WorkQueue(model: model))
+        return queues.count - 1
+    }
+}

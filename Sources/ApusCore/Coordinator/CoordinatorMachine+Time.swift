@@ -1,0 +1,61 @@
+public import ApusModel
+
+extension CoordinatorMachine {
+    /// When time has to be looked at next.
+    public var nextTick: Timestamp { (lastTick ?? .zero) + settings.tickInterval }
+
+    /// Time passed: looks for workers that are silent or hang, for jobs past their deadline and for what may be forgotten.
+    ///
+    /// When the coordinator itself stood still, the silence of others proves nothing: their deadlines move by its own lag.
+    public mutating func ticked(at now: Timestamp, into turn: inout Turn) {
+        if let lastTick {
+            let lag = now - lastTick - settings.tickInterval
+            if lag > settings.lagTolerance {
+                for place in workers.indices {
+                    workers[place].lastBeat = workers[place].lastBeat + lag
+                    workers[place].progressAt = workers[place].progressAt + lag
+                }
+            }
+        }
+        lastTick = now
+        for place in workers.indices { judge(place, at: now, into: &turn) }
+        while let stream = deadlines.popReached(by: now) { expire(stream, at: now, into: &turn) }
+        if deadlines.count > 2 * (counters.queued + counters.active) + 1_024 {
+            deadlines.compact { stream in ledger.place(of: stream).map { ledger[$0].end == nil } ?? false }
+        }
+        while let stream = retained.popExcess(at: now, settings: settings) { forget(stream, into: &turn) }
+    }
+
+    private mutating func judge(_ place: Int, at now: Timestamp, into turn: inout Turn) {
+        guard workers[place].state == .ready || workers[place].state == .draining else { return }
+        if now - workers[place].lastBeat > settings.beatTimeout {
+            lose(place, .silent, at: now, into: &turn)
+        } else if now - workers[place].progressAt > settings.hangGrace + workers[place].load.stepTime {
+            lose(place, .hung, at: now, into: &turn)
+        }
+    }
+
+    private mutating func expire(_ stream: StreamID, at now: Timestamp, into turn: inout Turn) {
+        guard let place = ledger.place(of: stream), ledger[place].end == nil else { return }
+        let waited = "\((ledger[place].deadline - ledger[place].acceptedAt).inSeconds) s"
+        let message: String
+        if ledger[place].dispatchedAt == nil {
+            let served = ledger[place].model.map { " for \($0)" } ?? ""
+            message = "no worker\(served) had a slot within the job's deadline of \(waited)"
+        } else if ledger[place].isQueued {
+            message = "its worker was lost and no other had a slot within the job's deadline of \(waited)"
+        } else {
+            message = "the job did not end within its deadline of \(waited)"
+        }
+        end(place, .expired, error: ApusError(.deadlineExceeded, message), at: now, into: &turn)
+    }
+
+    private mutating func forget(_ stream: StreamID, into turn: inout Turn) {
+        guard let place = ledger.place(of: stream) else { return }
+        for consumer in ledger[place].consumers { clients[consumer.client]?.following -= 1 }
+        jobs[ledger[place].job] = nil
+        if keys[ledger[place].key] == stream { keys[ledger[place].key] = nil }
+        ledger.remove(at: place)
+        turn.records.append(.forgotten(stream))
+    }
+}

@@ -1,0 +1,134 @@
+public import ApusModel
+
+/// A worker as an operator sees it.
+public struct WorkerView: Sendable {
+    /// What it said of itself.
+    public let registration: WorkerRegistration
+
+    /// `ready`, `draining`, `suspect` (silent or hung, still connected) or `lost`.
+    public let state: String
+
+    /// Streams that are leased to it.
+    public let leases: Int
+
+    /// Its last reported load.
+    public let load: WorkerLoad
+
+    /// When anything last came from it.
+    public let lastBeat: Timestamp
+
+    /// Attempts that were lost with it.
+    public let failures: UInt64
+
+    /// Accepted tokens.
+    public let tokens: UInt64
+}
+
+/// A job as an operator sees it.
+public struct JobView: Sendable {
+    /// The job's name.
+    public let job: JobID
+
+    /// Its stream.
+    public let stream: StreamID
+
+    /// Its idempotency key.
+    public let key: String
+
+    /// `queued`, `streaming` or the reason of its end.
+    public let state: String
+
+    /// The model that it is bound to.
+    public let model: ModelName?
+
+    /// Accepted tokens.
+    public let tokens: Int
+
+    /// The most tokens it may have.
+    public let maximumTokens: Int
+
+    /// The worker that runs it.
+    public let worker: WorkerName?
+
+    /// Attempts so far.
+    public let attempts: Int
+
+    /// How it was continued.
+    public let continuity: Continuity
+
+    /// When it was accepted.
+    public let acceptedAt: Timestamp
+
+    /// What went wrong.
+    public let error: ApusError?
+}
+
+extension CoordinatorMachine {
+    /// All workers in the order of their names.
+    public var workerViews: [WorkerView] {
+        workers.sorted { $0.registration.name < $1.registration.name }.map { worker in
+            let state =
+                switch worker.state {
+                case .ready: "ready"
+                case .draining: "draining"
+                case .lost: "suspect"
+                case .gone: "lost"
+                }
+            return WorkerView(
+                registration: worker.registration,
+                state: state,
+                leases: worker.leases,
+                load: worker.load,
+                lastBeat: worker.lastBeat,
+                failures: worker.failures,
+                tokens: worker.tokens
+            )
+        }
+    }
+
+    /// The connected workers.
+    public var connectedWorkers: [WorkerPeer] { workers.filter(\.isConnected).map(\.peer) }
+
+    /// The connected clients, in no particular order.
+    public var connectedClients: [ClientPeer] { clients.compactMap { $0?.peer } }
+
+    /// The number of jobs that are kept.
+    public var jobCount: Int { ledger.count }
+
+    /// Whether a stream is running or waiting.
+    public var hasUnfinishedStreams: Bool { counters.queued + counters.active > 0 }
+
+    /// The newest jobs, newest first.
+    public func jobViews(limit: Int) -> [JobView] {
+        let newest = ledger.streams { _ in true }.sorted(by: >).prefix(max(0, limit))
+        return newest.compactMap { stream in ledger.place(of: stream).map { view(of: ledger[$0]) } }
+    }
+
+    private func view(of entry: StreamEntry) -> JobView {
+        let (state, worker): (String, WorkerName?) =
+            switch entry.phase {
+            case .queued: ("queued", nil)
+            case .leased(let place): ("streaming", workers[place].registration.name)
+            case .ended(let end): (end.reason.rawValue, nil)
+            }
+        return JobView(
+            job: entry.job,
+            stream: entry.id,
+            key: entry.key,
+            state: state,
+            model: entry.model,
+            tokens: entry.next,
+            maximumTokens: entry.request.maximumTokens,
+            worker: worker,
+            attempts: Int(entry.epoch.rawValue),
+            continuity: entry.continuity,
+            acceptedAt: entry.acceptedAt,
+            error: entry.end?.error
+        )
+    }
+
+    /// From now on new jobs are rejected; accepted ones go on.
+    public mutating func drainingBegan() {
+        isDraining = true
+    }
+}

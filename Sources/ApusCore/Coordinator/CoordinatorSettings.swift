@@ -1,0 +1,55 @@
+/// The numbers that the coordinator's decisions depend on.
+public struct CoordinatorSettings: Hashable, Sendable {
+    /// A worker that sends nothing for so long is lost. Workers beat every 100 ms, so that several beats may be late.
+    public var beatTimeout: Duration = .milliseconds(500)
+
+    /// A busy worker whose progress stands still for so long beyond its own expected step time hangs.
+    public var hangGrace: Duration = .seconds(1)
+
+    /// How often time is looked at.
+    public var tickInterval: Duration = .milliseconds(25)
+
+    /// A tick that is later than this means that the coordinator itself stood still; every deadline of a peer moves by as much.
+    public var lagTolerance: Duration = .milliseconds(75)
+
+    /// The deadline of jobs that name none.
+    public var defaultDeadline: Duration = .seconds(600)
+
+    /// Streams that may wait for a slot; more are rejected.
+    public var queueLimit = 100_000
+
+    /// What a rejected client is told to wait.
+    public var retryAfter: Duration = .seconds(1)
+
+    /// Attempts in a row that end with their worker and bring no token; then the job is given up as the likely cause.
+    public var barrenAttempts = 3
+
+    /// Tokens that a worker may have sent or computed beyond the last acknowledgement, per stream.
+    public var workerWindow = 512
+
+    /// Streams that one client may follow at a time.
+    public var streamsPerClient = 50_000
+
+    /// Clients that may be connected.
+    public var clientLimit = 10_000
+
+    /// Clients that may follow one stream at a time.
+    public var consumersPerStream = 16
+
+    /// Ended streams that are kept for late readers, oldest forgotten first.
+    public var retainedStreams = 20_000
+
+    /// Tokens of ended streams that are kept, all together.
+    public var retainedTokens = 8_000_000
+
+    /// How long an ended stream is kept.
+    public var retention: Duration = .seconds(3_600)
+
+    /// Makes job names unguessable: random for each coordinator.
+    public var secret: UInt64
+
+    /// Takes the defaults.
+    public init(secret: UInt64) {
+        self.secret = secret
+    }
+}
