@@ -83,4 +83,42 @@ public struct TokenColumns: Hashable, Sendable {
         textLengths.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
     }
+
+    /// The columns in parts of bounded size, in order; a single part where they are within the bounds.
+    ///
+    /// - Parameters:
+    ///   - tokens: The most tokens of a part; a row is never longer.
+    ///   - textBytes: Bytes of text after which a part ends with the row that reached them.
+    public func split(tokens limit: Int, textBytes: Int) -> [TokenColumns] {
+        if self.tokens <= limit, text.count <= textBytes { return isEmpty ? [] : [self] }
+        var parts: [TokenColumns] = []
+        var part = TokenColumns()
+        var token = 0
+        var byte = 0
+        for row in 0..<rows {
+            var left = Int(counts[row])
+            var first = firstIndexes[row]
+            while left > 0 {
+                if part.tokens >= limit || part.text.count >= textBytes {
+                    parts.append(part)
+                    part.removeAll()
+                }
+                let count = min(left, limit - part.tokens)
+                part.streams.append(streams[row])
+                if !epochs.isEmpty { part.epochs.append(epochs[row]) }
+                part.firstIndexes.append(first)
+                part.counts.append(UInt32(count))
+                let start = byte
+                for position in token..<token + count { byte += Int(textLengths[position]) }
+                part.ids.append(contentsOf: ids[token..<token + count])
+                part.textLengths.append(contentsOf: textLengths[token..<token + count])
+                part.text.append(contentsOf: text[start..<byte])
+                token += count
+                first += UInt64(count)
+                left -= count
+            }
+        }
+        if !part.isEmpty { parts.append(part) }
+        return parts
+    }
 }

@@ -304,6 +304,7 @@ extension CoordinatorMachine {
                 clients[client]?.behind.insert(stream)
                 continue
             }
+            ledger[place].consumers[position].isSettled = true
             let consumer = ledger[place].consumers[position]
             let count = min(ledger[place].next, consumer.limit) - consumer.cursor
             if count > 0 {

@@ -129,7 +129,7 @@ extension CoordinatorMachine {
         for position in ledger[place].consumers.indices where ledger[place].consumers[position].cursor == first {
             let consumer = ledger[place].consumers[position]
             let count = min(next, consumer.limit) - first
-            guard count > 0 else { continue }
+            guard count > 0, consumer.isSettled else { continue }
             guard let outgoing = outgoingPlace(of: consumer.client, into: &turn) else {
                 clients[consumer.client]?.behind.insert(ledger[place].id)
                 continue

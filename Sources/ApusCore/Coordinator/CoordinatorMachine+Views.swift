@@ -95,8 +95,13 @@ extension CoordinatorMachine {
     /// The number of jobs that are kept.
     public var jobCount: Int { ledger.count }
 
-    /// Whether a stream is running or waiting.
-    public var hasUnfinishedStreams: Bool { counters.queued + counters.active > 0 }
+    /// The name of a registered worker.
+    public func workerName(of peer: WorkerPeer) -> WorkerName? {
+        workerPlaces[peer].map { workers[$0].registration.name }
+    }
+
+    /// Whether slots are to be leased at the end of the turn.
+    public var hasWork: Bool { needsDispatch || !unsettled.isEmpty }
 
     /// The newest jobs, newest first.
     public func jobViews(limit: Int) -> [JobView] {
@@ -130,5 +135,14 @@ extension CoordinatorMachine {
     /// From now on new jobs are rejected; accepted ones go on.
     public mutating func drainingBegan() {
         isDraining = true
+    }
+
+    /// The coordinator goes: every stream that has not ended yet ends with an explicit error.
+    public mutating func abandonAll(at now: Timestamp, into turn: inout Turn) {
+        let error = ApusError(.shuttingDown, "the coordinator was shut down before the job ended; submit it again")
+        for stream in ledger.streams(where: { $0.end == nil }) {
+            guard let place = ledger.place(of: stream) else { continue }
+            end(place, .failed, error: error, at: now, into: &turn)
+        }
     }
 }

@@ -116,6 +116,15 @@ public struct FirstToken: Hashable, Sendable {
 
 /// Something to send once the turn is durable.
 public enum Effect: Hashable, Sendable {
+    /// Answers a hello.
+    case welcome(ClientPeer)
+
+    /// Answers a question for the cluster's status.
+    case status(ClientPeer, request: UInt64)
+
+    /// Answers a question for the newest jobs.
+    case jobs(ClientPeer, request: UInt64, limit: Int)
+
     /// Answers a submit or an attach.
     case accept(ClientPeer, request: UInt64, job: JobID, stream: StreamID, seed: UInt64)
 

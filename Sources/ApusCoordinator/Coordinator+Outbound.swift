@@ -1,0 +1,202 @@
+import ApusCore
+import ApusJournal
+import ApusModel
+import ApusProtocol
+import Logging
+import ZeroMQ
+
+extension Coordinator {
+    /// Tokens in one message to a client: with texts of some bytes each, well below the frame limit.
+    static let tokensPerMessage = 32_768
+
+    /// A message that keeps a connection alive and is not answered.
+    static let ping: [UInt8] = [ApusVersion.wire, 0x0a, 0x00]
+
+    /// Commits what the turn decided, then sends what may be seen, and empties the turn.
+    func perform(at now: Timestamp) throws(ApusError) {
+        guard !turn.isEmpty else { return }
+        let batch = JournalBatch(tokens: turn.tokens, records: turn.records)
+        if !batch.isEmpty { try journal.commit(batch) }
+        telemetry.take(turn)
+        // What is sent may tell of lost peers; that belongs to the next turn, so this one is taken out first.
+        var done = Turn()
+        swap(&turn, &done)
+        for client in done.clients { try sendTokens(done.outgoing[client.place], to: client.peer) }
+        for effect in done.effects { try perform(effect, at: now) }
+        try flushReplay()
+        for columns in done.acknowledgements {
+            var ack = Apus_V1_Ack()
+            ack.streams = columns.streams
+            ack.through = columns.first
+            ack.limits = columns.second
+            try send(.ack(ack), to: columns.peer, at: now)
+        }
+        for columns in done.revocations {
+            var revoke = Apus_V1_Revoke()
+            revoke.streams = columns.streams
+            revoke.epochs = columns.first.map { UInt32(truncatingIfNeeded: $0) }
+            try send(.revoke(revoke), to: columns.peer, at: now)
+        }
+        if turn.isEmpty {
+            done.reset()
+            turn = done
+        }
+    }
+
+    private func perform(_ effect: Effect, at now: Timestamp) throws(ApusError) {
+        if case .replay(let peer, let stream, let from, let count) = effect {
+            try appendReplay(stream, from..<from + count, for: peer)
+            return
+        }
+        try flushReplay()
+        switch effect {
+        case .replay: break
+        case .welcome(let peer):
+            var welcome = Apus_V1_Welcome()
+            welcome.coordinator = identity
+            welcome.version = ApusVersion.release
+            try send(.welcome(welcome), to: peer)
+        case .accept(let peer, let request, let job, let stream, let seed):
+            var accepted = Apus_V1_Accepted()
+            accepted.request = request
+            accepted.job = job.description
+            accepted.stream = stream.rawValue
+            accepted.seed = seed
+            try send(.accepted(accepted), to: peer)
+        case .reject(let peer, let request, let error):
+            var rejected = Apus_V1_Rejected()
+            rejected.request = request
+            rejected.code = error.code.rawValue
+            rejected.message = error.message
+            rejected.retryAfterMs = error.retryAfter.map { UInt64(clamping: Int64($0.milliseconds)) } ?? 0
+            try send(.rejected(rejected), to: peer)
+        case .finish(let peer, let stream, let job, let end):
+            try send(.finished(Apus_V1_Finished(stream: stream, job: job, end: end)), to: peer)
+        case .done(let peer, let request):
+            var done = Apus_V1_Done()
+            done.request = request
+            try send(.done(done), to: peer)
+        case .refuse(let peer, let request, let error):
+            try send(.error(Apus_V1_Error(error, request: request)), to: peer)
+        case .status(let peer, let request):
+            try send(.status(status(request: request, at: now)), to: peer)
+        case .jobs(let peer, let request, let limit):
+            try send(.jobs(jobs(request: request, limit: min(limit, 1_000), at: now)), to: peer)
+        case .enlist(let peer, let keep):
+            var enlisted = Apus_V1_Enlisted()
+            enlisted.coordinator = identity
+            enlisted.keep = keep.map { attempt in
+                var held = Apus_V1_Held()
+                held.stream = attempt.stream.rawValue
+                held.epoch = attempt.epoch.rawValue
+                held.nextIndex = UInt64(attempt.next)
+                return held
+            }
+            try send(.enlisted(enlisted), to: peer, at: now)
+        case .refuseWorker(let peer, let error):
+            try send(.error(Apus_V1_Error(error, request: 0)), to: peer, at: now)
+        case .assign(let peer, let stream, let epoch, let request, let next, let limit):
+            var assign = Apus_V1_Assign()
+            assign.stream = stream.rawValue
+            assign.epoch = epoch.rawValue
+            assign.generation = Apus_V1_Request(request)
+            assign.history = try journal.history(of: stream, count: next)
+            assign.limit = UInt64(limit)
+            try send(.assign(assign), to: peer, at: now)
+        case .drain(let peer):
+            try send(.drainWorker(Apus_V1_DrainWorker()), to: peer, at: now)
+        case .report(let name, let event):
+            report(event, of: name)
+        }
+    }
+
+    // MARK: - Tokens
+
+    private func appendReplay(_ stream: StreamID, _ range: Range<Int>, for peer: ClientPeer) throws(ApusError) {
+        if replay.peer != peer { try flushReplay() }
+        replay.peer = peer
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(range.upperBound, start + Self.tokensPerMessage / 8)
+            try journal.read(stream, start..<end, into: &replay.columns)
+            start = end
+            if replay.columns.tokens >= Self.tokensPerMessage / 2 { try flushReplay(keeping: peer) }
+        }
+    }
+
+    private func flushReplay(keeping peer: ClientPeer? = nil) throws(ApusError) {
+        if let target = replay.peer, !replay.columns.isEmpty { try sendTokens(replay.columns, to: target) }
+        replay.columns.removeAll()
+        replay.peer = peer
+    }
+
+    /// Sends columns in as few messages as the frame limit allows.
+    private func sendTokens(_ columns: TokenColumns, to peer: ClientPeer) throws(ApusError) {
+        for part in columns.split(tokens: Self.tokensPerMessage, textBytes: Limits.frameBytes / 2) {
+            var tokens = Apus_V1_Tokens()
+            tokens.columns = Apus_V1_TokenColumns(part)
+            try send(.tokens(tokens), to: peer)
+        }
+    }
+
+    // MARK: - Sending
+
+    private func send(_ body: Apus_V1_Envelope.OneOf_Body, to peer: ClientPeer) throws(ApusError) {
+        let bytes = try EnvelopeCodec.encode(Apus_V1_Envelope(body))
+        switch try clientPort.sendChecked(bytes, to: Route(rawValue: peer.rawValue)) {
+        case .sent: break
+        case .waiting: machine.clientBlocked(peer)
+        case .lost: loseClient(peer)
+        }
+    }
+
+    private func send(_ body: Apus_V1_Envelope.OneOf_Body, to peer: WorkerPeer, at now: Timestamp) throws(ApusError) {
+        let bytes = try EnvelopeCodec.encode(Apus_V1_Envelope(body))
+        if case .lost = try workerPort.sendChecked(bytes, to: Route(rawValue: peer.rawValue)) {
+            loseWorker(peer, at: now)
+        }
+    }
+
+    private func report(_ event: WorkerEvent, of name: WorkerName) {
+        let worker: Logger.MetadataValue = "\(name)"
+        switch event {
+        case .joined: logger.info("worker joined", metadata: ["worker": worker])
+        case .left(let streams): logger.info("worker left", metadata: ["worker": worker, "streams": "\(streams)"])
+        case .lost(let cause, let streams):
+            logger.warning(
+                "worker lost, its streams go on elsewhere",
+                metadata: ["worker": worker, "cause": "\(cause.rawValue)", "streams": "\(streams)"]
+            )
+        case .returned: logger.info("worker is back", metadata: ["worker": worker])
+        case .draining: logger.info("worker is draining", metadata: ["worker": worker])
+        }
+    }
+}
+
+/// Tokens from the journal that are gathered for one client.
+struct PendingReplay {
+    var peer: ClientPeer?
+    var columns = TokenColumns()
+}
+
+extension RouterPort {
+    /// Sends a message; a failure of the transport itself ends the coordinator.
+    mutating func sendChecked(_ bytes: [UInt8], to route: Route) throws(ApusError) -> Outcome {
+        do {
+            return try send(bytes, to: route)
+        } catch {
+            throw ApusError(.internalFailure, "the transport failed: \(error)")
+        }
+    }
+}
+
+extension Apus_V1_Error {
+    /// The wire form of an error.
+    init(_ error: ApusError, request: UInt64) {
+        self.init()
+        self.request = request
+        code = error.code.rawValue
+        message = error.message
+        retryAfterMs = error.retryAfter.map { UInt64(clamping: Int64($0.milliseconds)) } ?? 0
+    }
+}

@@ -1,0 +1,90 @@
+import ApusCore
+import ApusModel
+import ApusProtocol
+
+extension Coordinator {
+    /// The cluster as it stands.
+    func status(request: UInt64, at now: Timestamp) -> Apus_V1_Status {
+        let counters = machine.counters
+        let usage = ProcessUsage.current()
+        var status = Apus_V1_Status()
+        status.request = request
+        status.coordinator = identity
+        status.version = ApusVersion.release
+        status.pid = ProcessUsage.processID
+        status.uptimeMs = UInt64((now - startedAt).milliseconds)
+        status.workers = machine.workerViews.map { workerStatus($0, at: now) }
+        status.streamsActive = UInt64(counters.active)
+        status.streamsQueued = UInt64(counters.queued)
+        status.streamsCompleted = counters.completed
+        status.streamsFailed = counters.failed
+        status.streamsCancelled = counters.cancelled
+        status.failovers = counters.failovers
+        status.tokens = counters.tokens
+        status.tokensPerSecond = telemetry.rate.perSecond(at: now)
+        status.firstToken = Apus_V1_Quantiles(telemetry.firstToken)
+        status.interToken = Apus_V1_Quantiles(telemetry.interToken)
+        status.queueWait = Apus_V1_Quantiles(telemetry.queueWait)
+        status.clients = UInt64(machine.connectedClients.count)
+        status.rejected = counters.rejected
+        status.malformed = malformed + counters.violations
+        status.stale = counters.stale
+        status.memoryBytes = usage.residentBytes
+        status.cpuUs = usage.processorTime.wireMicroseconds
+        status.journal = journal.kind
+        return status
+    }
+
+    private func workerStatus(_ view: WorkerView, at now: Timestamp) -> Apus_V1_WorkerStatus {
+        let measured = telemetry.workers[view.registration.name] ?? ClusterTelemetry.Worker()
+        var worker = Apus_V1_WorkerStatus()
+        worker.name = view.registration.name.text
+        worker.pid = view.registration.processID
+        worker.host = view.registration.host
+        worker.model = view.registration.model.text
+        worker.engine = view.registration.engine
+        worker.state = view.state
+        worker.slots = UInt32(view.registration.slots)
+        worker.active = UInt32(view.leases)
+        worker.batchSize = UInt32(clamping: view.load.batchSize)
+        worker.batchLimit = UInt32(clamping: view.load.batchLimit)
+        worker.tokensPerSecond = measured.rate.perSecond(at: now)
+        worker.firstToken = Apus_V1_Quantiles(measured.firstToken)
+        worker.interToken = Apus_V1_Quantiles(measured.interToken)
+        worker.step = Apus_V1_Quantiles(measured.step)
+        worker.lastBeatMs = UInt64(max(0, (now - view.lastBeat).milliseconds))
+        worker.failures = view.failures
+        worker.tokens = view.tokens
+        worker.exactness = view.registration.exactness.rawValue
+        worker.fingerprint = view.registration.fingerprint.description
+        worker.incarnation = view.registration.incarnation.description
+        worker.contextTokens = UInt64(view.registration.contextTokens)
+        worker.memoryBytes = view.load.memoryBytes
+        return worker
+    }
+
+    /// The newest jobs.
+    func jobs(request: UInt64, limit: Int, at now: Timestamp) -> Apus_V1_Jobs {
+        var jobs = Apus_V1_Jobs()
+        jobs.request = request
+        jobs.total = UInt64(machine.jobCount)
+        jobs.jobs = machine.jobViews(limit: limit).map { view in
+            var job = Apus_V1_JobInfo()
+            job.job = view.job.description
+            job.state = view.state
+            job.model = view.model?.text ?? ""
+            job.stream = view.stream.rawValue
+            job.tokens = UInt64(view.tokens)
+            job.maxTokens = UInt64(view.maximumTokens)
+            job.worker = view.worker?.text ?? ""
+            job.attempts = UInt32(clamping: view.attempts)
+            job.continuity = view.continuity.rawValue
+            job.ageMs = UInt64((now - view.acceptedAt).milliseconds)
+            job.key = view.key
+            job.errorCode = view.error?.code.rawValue ?? ""
+            job.errorMessage = view.error?.message ?? ""
+            return job
+        }
+        return jobs
+    }
+}

@@ -1,0 +1,258 @@
+import ApusCore
+public import ApusJournal
+import ApusModel
+import ApusProtocol
+public import Logging
+public import ServiceLifecycle
+public import ZeroMQ
+
+/// The coordinator: an actor whose thread polls the sockets of clients and workers.
+///
+/// Each turn takes the messages that are there, feeds them to the `CoordinatorMachine`, commits what it decided to the journal in
+/// one batch, and only then sends. No decision is made here.
+///
+/// Isolation: everything but `endpoints` is confined to the actor's own thread.
+public actor Coordinator: PollDriver, Service {
+    /// Messages of one kind of peer that a turn takes before it looks at the others and sends.
+    static let messageBudget = 512
+
+    /// When workers are probed after a connection was lost: the transport may tell of the loss before it knows the peer gone.
+    static let probeDelays: [Duration] = [.zero, .milliseconds(1), .milliseconds(4), .milliseconds(20)]
+
+    /// How often a message that a peer did not take is tried again.
+    static let flushInterval: Duration = .milliseconds(1)
+
+    /// The thread that runs the actor and polls its sockets.
+    public nonisolated let executor: PollExecutor
+
+    /// The executor, as the runtime refers to it.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Where clients and workers reach this coordinator.
+    public nonisolated let endpoints: CoordinatorEndpoints
+
+    let configuration: CoordinatorConfiguration
+    let logger: Logger
+    let identity: String
+    let startedAt: Timestamp
+    let onReady: @Sendable (CoordinatorEndpoints) -> Void
+
+    var machine: CoordinatorMachine
+    let journal: any Journal
+    var telemetry: ClusterTelemetry
+    var turn = Turn()
+    var replay = PendingReplay()
+    var clientPort: RouterPort
+    var workerPort: RouterPort
+
+    /// Frames that could not be decoded, and messages of the wrong shape.
+    var malformed: UInt64 = 0
+
+    private var sources: PollSources?
+    private var workerProbes: [Timestamp] = []
+    private var clientProbe: Timestamp?
+    var stopped: StopRequest = .none
+    var failure: ApusError?
+    private let stopping: AsyncStream<Void>
+    let stopSignal: AsyncStream<Void>.Continuation
+
+    /// Why and until when the coordinator goes on.
+    enum StopRequest {
+        case none
+        /// Running streams may finish until then.
+        case draining(until: Timestamp)
+        /// The last messages are on their way.
+        case leaving(at: Timestamp)
+    }
+
+    private struct PollSources {
+        let clients: PollToken
+        let workers: PollToken
+        let clientMonitor: PollToken
+        let workerMonitor: PollToken
+    }
+
+    /// Binds the endpoints; nothing is served before `run`.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where to listen.
+    ///   - journal: The record of what is promised; owned by the coordinator from now on.
+    ///   - logger: Receives what an operator should know; never prompts or tokens.
+    ///   - onReady: Called on the coordinator's thread as soon as it serves.
+    /// - Throws: `ZeroMQError` where an endpoint can't be bound.
+    public init(
+        configuration: CoordinatorConfiguration,
+        journal: sending any Journal,
+        logger: Logger,
+        onReady: @escaping @Sendable (CoordinatorEndpoints) -> Void = { _ in }
+    ) throws(ZeroMQError) {
+        let context = try ZeroMQContext()
+        // A client gets one message a turn; a worker sends one a step: these bounds are many turns deep.
+        clientPort = try RouterPort(context, endpoint: configuration.clients, highWaterMark: 4_096)
+        workerPort = try RouterPort(context, endpoint: configuration.workers, highWaterMark: 16_384)
+        endpoints = CoordinatorEndpoints(clients: clientPort.endpoint, workers: workerPort.endpoint)
+        executor = PollExecutor(name: "coordinator")
+        self.configuration = configuration
+        self.journal = journal
+        self.logger = logger
+        self.onReady = onReady
+        startedAt = PollExecutor.monotonicNow()
+        var generator = SystemRandomNumberGenerator()
+        identity = String(generator.next(), radix: 16)
+        machine = CoordinatorMachine(settings: CoordinatorSettings(secret: generator.next()))
+        telemetry = ClusterTelemetry(startedAt: startedAt)
+        (stopping, stopSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Serves until a graceful shutdown or a cancellation.
+    ///
+    /// On a graceful shutdown new jobs are rejected and running streams may finish until the drain timeout; what is unfinished
+    /// then ends with `shutting_down`. A cancellation ends it at once.
+    ///
+    /// - Throws: `ApusError` where the journal fails.
+    public func run() async throws {
+        sources = PollSources(
+            clients: executor.register(clientPort.socket),
+            workers: executor.register(workerPort.socket),
+            clientMonitor: executor.register(clientPort.monitor),
+            workerMonitor: executor.register(workerPort.monitor)
+        )
+        executor.drive(self)
+        onReady(endpoints)
+        await withTaskCancellationOrGracefulShutdownHandler {
+            // The stream ends when the last turn says so, and also when the task is cancelled.
+            for await _ in stopping {}
+        } onCancelOrGracefulShutdown: {
+            Task { await self.beginShutdown() }
+        }
+        executor.stop()
+        if let failure { throw failure }
+    }
+
+    /// Takes no new jobs from now on, and stops when the running streams have ended.
+    func beginShutdown() {
+        guard case .none = stopped else { return }
+        machine.drainingBegan()
+        stopped = .draining(until: executor.now + configuration.drainTimeout)
+        executor.wake()
+    }
+
+    /// One turn: take what came, decide, commit, send.
+    public func turn(now: Timestamp, ready: ReadySet) -> Timestamp? {
+        guard let sources, failure == nil else { return nil }
+        do {
+            if ready.contains(sources.workerMonitor) { try watchWorkers(at: now) }
+            if ready.contains(sources.clientMonitor) { try watchClients(at: now) }
+            if ready.contains(sources.workers) { try takeWorkerMessages(at: now) }
+            if ready.contains(sources.clients) { try takeClientMessages(at: now) }
+            try probePeers(at: now)
+            if now >= machine.nextTick { machine.ticked(at: now, into: &turn) }
+            try flushBacklogs()
+            advanceShutdown(at: now)
+            machine.turnEnded(at: now, into: &turn)
+            try perform(at: now)
+        } catch {
+            fail(error)
+            return nil
+        }
+        return nextDeadline(at: now)
+    }
+
+    private func nextDeadline(at now: Timestamp) -> Timestamp {
+        // Sending may have told of lost peers: their streams move on at once.
+        if machine.hasWork || !turn.isEmpty { return now }
+        var deadline = machine.nextTick
+        if let probe = workerProbes.first { deadline = min(deadline, probe) }
+        if let clientProbe { deadline = min(deadline, clientProbe) }
+        if clientPort.hasBacklog || workerPort.hasBacklog { deadline = min(deadline, now + Self.flushInterval) }
+        return deadline
+    }
+
+    private func fail(_ error: any Error) {
+        let described = error as? ApusError ?? ApusError(.internalFailure, "the transport failed: \(error)")
+        logger.critical("the coordinator stops", metadata: ["error": "\(described)"])
+        failure = described
+        stopSignal.finish()
+    }
+
+    // MARK: - Lost connections
+
+    private func watchWorkers(at now: Timestamp) throws {
+        while let event = try workerPort.monitor.next() {
+            switch event.kind {
+            case .disconnected, .closed: workerProbes = Self.probeDelays.map { now + $0 }
+            case .handshakeFailed: malformed += 1
+            default: break
+            }
+        }
+    }
+
+    private func watchClients(at now: Timestamp) throws {
+        while let event = try clientPort.monitor.next() {
+            switch event.kind {
+            // Clients may be many: a burst of losses is answered by one sweep.
+            case .disconnected, .closed: clientProbe = clientProbe ?? now + .milliseconds(20)
+            case .handshakeFailed: malformed += 1
+            default: break
+            }
+        }
+    }
+
+    private func probePeers(at now: Timestamp) throws {
+        if let due = workerProbes.first, due <= now {
+            workerProbes.removeFirst()
+            for peer in machine.connectedWorkers
+            where try !workerPort.probe(Route(rawValue: peer.rawValue), with: Self.ping) {
+                loseWorker(peer, at: now)
+            }
+        }
+        if let clientProbe, clientProbe <= now {
+            self.clientProbe = nil
+            for peer in machine.connectedClients
+            where try !clientPort.probe(Route(rawValue: peer.rawValue), with: Self.ping) {
+                loseClient(peer)
+            }
+        }
+    }
+
+    func loseWorker(_ peer: WorkerPeer, at now: Timestamp) {
+        workerPort.forget(Route(rawValue: peer.rawValue))
+        machine.workerUnreachable(peer, at: now, into: &turn)
+    }
+
+    func loseClient(_ peer: ClientPeer) {
+        clientPort.forget(Route(rawValue: peer.rawValue))
+        machine.clientLost(peer, into: &turn)
+    }
+
+    private func flushBacklogs() throws {
+        var drained: [Route] = []
+        var lost: [Route] = []
+        if clientPort.hasBacklog {
+            try clientPort.flush(drained: { drained.append($0) }, lost: { lost.append($0) })
+            for route in drained { machine.clientUnblocked(ClientPeer(rawValue: route.rawValue)) }
+            for route in lost { loseClient(ClientPeer(rawValue: route.rawValue)) }
+        }
+        if workerPort.hasBacklog {
+            lost.removeAll()
+            try workerPort.flush(drained: { _ in }, lost: { lost.append($0) })
+            for route in lost { loseWorker(WorkerPeer(rawValue: route.rawValue), at: executor.now) }
+        }
+    }
+
+    // MARK: - Shutdown
+
+    private func advanceShutdown(at now: Timestamp) {
+        switch stopped {
+        case .none: break
+        case .draining(let until):
+            // Streams that only wait for a slot don't hold a shutdown up: nobody knows whether one comes.
+            guard machine.counters.active == 0 || now >= until else { return }
+            machine.abandonAll(at: now, into: &turn)
+            // The transport's own thread sends what is handed to it well within this time.
+            stopped = .leaving(at: now + .milliseconds(100))
+        case .leaving(let moment):
+            if now >= moment { stopSignal.finish() }
+        }
+    }
+}
