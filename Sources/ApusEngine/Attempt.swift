@@ -2,6 +2,8 @@ import ApusModel
 
 /// What the pipeline knows of an attempt, from its start until its end is acknowledged.
 struct Attempt {
+    /// False for a vacant place in the pipeline's table.
+    let isPresent: Bool
     let stream: StreamID
     let epoch: Epoch
     let request: GenerationRequest
@@ -17,6 +19,18 @@ struct Attempt {
     var lastTokenCame: Int64 = 0
     /// Set at the end; the attempt then only waits for its acknowledgement.
     var end: EndedAttempt?
+
+    static let vacant = Attempt(
+        isPresent: false,
+        stream: StreamID(rawValue: 0),
+        epoch: .none,
+        request: GenerationRequest(prompt: ""),
+        prompt: [],
+        history: [],
+        promptTokens: 0,
+        handler: ResponseHandler(request: GenerationRequest(prompt: ""), maximumTokens: 0),
+        unacknowledged: ResendBuffer(firstIndex: 0)
+    )
 
     var held: HeldAttempt {
         HeldAttempt(stream: stream, epoch: epoch, nextIndex: unacknowledged.endIndex)

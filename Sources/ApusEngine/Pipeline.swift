@@ -28,8 +28,8 @@ public struct Pipeline {
     private var planner: StepPlanner
     private var forecast = StepForecast()
     private var plan = StepPlan()
-    /// The attempts by key; a vacant place is `nil`.
-    private var attempts: [Attempt?] = []
+    /// The attempts by key. Not optional: their fields are read and changed in place, never by copy of the whole.
+    private var attempts: [Attempt] = []
     private var vacantKeys: [Int] = []
     private var keys: [StreamID: Int] = [:]
     private var running = 0
@@ -86,7 +86,7 @@ public struct Pipeline {
 
     /// Every attempt that is present, by stream.
     public var held: [HeldAttempt] {
-        attempts.compactMap { $0?.held }.sorted { $0.stream < $1.stream }
+        attempts.filter(\.isPresent).map(\.held).sorted { $0.stream < $1.stream }
     }
 
     // MARK: Inputs
@@ -97,8 +97,8 @@ public struct Pipeline {
     /// What can't be started ends with the next step: a bad prompt with the engine's error, more attempts than four a slot
     /// with `overloaded`.
     public mutating func start(_ assignment: Assignment) {
-        if let key = keys[assignment.stream], let present = attempts[key] {
-            guard present.epoch < assignment.epoch else { return }
+        if let key = keys[assignment.stream] {
+            guard attempts[key].epoch < assignment.epoch else { return }
             forget(key)
         }
         guard keys.count < description.slots * Self.attemptsPerSlot else {
@@ -115,18 +115,17 @@ public struct Pipeline {
 
     /// Ends an attempt, or one of a lower epoch of the same stream, without a word; its tokens are forgotten.
     public mutating func revoke(stream: StreamID, epoch: Epoch) {
-        guard let key = keys[stream], let attempt = attempts[key], attempt.epoch <= epoch else { return }
+        guard let key = keys[stream], attempts[key].epoch <= epoch else { return }
         forget(key)
     }
 
     /// Forgets a stream's tokens before `through`, and the whole attempt where that covers its end; raises its limit.
     public mutating func acknowledge(stream: StreamID, through: Int, limit: Int) {
         guard let key = keys[stream] else { return }
-        attempts[key]?.unacknowledged.acknowledge(through: through)
-        guard let attempt = attempts[key] else { return }
-        if attempt.end == nil {
+        attempts[key].unacknowledged.acknowledge(through: through)
+        if attempts[key].end == nil {
             planner.grant(key: key, limit: limit)
-        } else if through >= attempt.unacknowledged.endIndex {
+        } else if through >= attempts[key].unacknowledged.endIndex {
             forget(key)
         }
     }
@@ -134,9 +133,8 @@ public struct Pipeline {
     /// Forgets every attempt that is not in the list.
     public mutating func keep(only list: [(stream: StreamID, epoch: Epoch)]) {
         let kept = Dictionary(list.map { ($0.stream, $0.epoch) }, uniquingKeysWith: max)
-        for (key, attempt) in attempts.enumerated() {
-            guard let attempt, kept[attempt.stream] != attempt.epoch else { continue }
-            forget(key)
+        for key in attempts.indices where attempts[key].isPresent {
+            if kept[attempts[key].stream] != attempts[key].epoch { forget(key) }
         }
     }
 
@@ -154,7 +152,8 @@ public struct Pipeline {
     public func unacknowledged() -> StepResult {
         var result = StepResult()
         for held in held {
-            guard let key = keys[held.stream], let attempt = attempts[key] else { continue }
+            guard let key = keys[held.stream] else { continue }
+            let attempt = attempts[key]
             attempt.unacknowledged.write(stream: attempt.stream, epoch: attempt.epoch, to: &result.tokens)
             if let end = attempt.end { result.ends.append(end) }
         }
@@ -198,20 +197,24 @@ public struct Pipeline {
 
     private mutating func seat() {
         for seat in plan.seats {
-            guard let attempt = attempts[seat.key] else { continue }
-            engine.occupy(slot: seat.slot, request: attempt.request, prompt: attempt.prompt)
+            engine.occupy(
+                slot: seat.slot,
+                request: attempts[seat.key].request,
+                prompt: attempts[seat.key].prompt
+            )
         }
     }
 
     private mutating func runChunks(into result: inout StepResult) {
         for chunk in plan.chunks {
             // An earlier chunk of the same sequence may have failed.
-            guard let attempt = attempts[chunk.key], attempt.end == nil else { continue }
+            guard attempts[chunk.key].end == nil else { continue }
             let began = clock()
-            if attempt.prefillBegan == 0 { attempts[chunk.key]?.prefillBegan = began.nanoseconds }
+            if attempts[chunk.key].prefillBegan == 0 { attempts[chunk.key].prefillBegan = began.nanoseconds }
+            let promptTokens = attempts[chunk.key].promptTokens
             let (source, offset) =
-                chunk.positions.lowerBound < attempt.promptTokens
-                ? (attempt.prompt, 0) : (attempt.history, attempt.promptTokens)
+                chunk.positions.lowerBound < promptTokens
+                ? (attempts[chunk.key].prompt, 0) : (attempts[chunk.key].history, promptTokens)
             do {
                 let token = try engine.prefill(
                     slot: chunk.slot,
@@ -227,8 +230,7 @@ public struct Pipeline {
                 guard let token else {
                     throw ApusError(.engineFailure, "the engine drew no token after the prompt")
                 }
-                let first = attempts[chunk.key]?.prefillBegan ?? 0
-                result.prefillTimes.append(.nanoseconds(now.nanoseconds - first))
+                result.prefillTimes.append(.nanoseconds(now.nanoseconds - attempts[chunk.key].prefillBegan))
                 emit(token, index: index, key: chunk.key, now: now.nanoseconds, into: &result)
             } catch {
                 fail(chunk.key, error, into: &result)
@@ -240,7 +242,7 @@ public struct Pipeline {
         guard !plan.rows.isEmpty else { return }
         rows.removeAll(keepingCapacity: true)
         for row in plan.rows {
-            guard let token = attempts[row.key]?.lastToken else { continue }
+            let token = attempts[row.key].lastToken
             rows.append(DecodeRow(slot: row.slot, token: token, position: row.position, index: row.index))
         }
         let began = clock()
@@ -261,7 +263,7 @@ public struct Pipeline {
         let (steps, tokens) = (plan.rows, drawn)
         var common = IntervalCounter()
         for (row, token) in zip(steps, tokens) {
-            common.note(now.nanoseconds - (attempts[row.key]?.lastTokenCame ?? 0), in: &result.intervals)
+            common.note(now.nanoseconds - attempts[row.key].lastTokenCame, in: &result.intervals)
             emit(token, index: row.index, key: row.key, now: now.nanoseconds, into: &result)
         }
         common.finish(in: &result.intervals)
@@ -309,15 +311,14 @@ public struct Pipeline {
         let start = result.tokens.text.count
         engine.appendText(of: token, to: &result.tokens.text)
         let ends = engine.endsGeneration(token)
-        let reason = attempts[key]?.take(token, endsGeneration: ends, now: now, text: &result.tokens.text, from: start)
-        guard let stream = attempts[key]?.stream, let epoch = attempts[key]?.epoch else { return }
-        result.tokens.streams.append(stream.rawValue)
-        result.tokens.epochs.append(epoch.rawValue)
+        let reason = attempts[key].take(token, endsGeneration: ends, now: now, text: &result.tokens.text, from: start)
+        result.tokens.streams.append(attempts[key].stream.rawValue)
+        result.tokens.epochs.append(attempts[key].epoch.rawValue)
         result.tokens.firstIndexes.append(UInt64(index))
         result.tokens.counts.append(1)
         result.tokens.ids.append(token.rawValue)
         result.tokens.textLengths.append(UInt32(result.tokens.text.count - start))
-        if let reason = reason ?? nil { finish(key, reason, into: &result.ends) }
+        if let reason { finish(key, reason, into: &result.ends) }
     }
 
     private mutating func admit(_ assignment: Assignment, prompt: [TokenID]) {
@@ -337,9 +338,10 @@ public struct Pipeline {
             reason = handler.accept(endsGeneration: engine.endsGeneration(token), text: &text, from: 0)
         }
         let key = vacantKeys.popLast() ?? attempts.count
-        if key == attempts.count { attempts.append(nil) }
+        if key == attempts.count { attempts.append(.vacant) }
         keys[assignment.stream] = key
         attempts[key] = Attempt(
+            isPresent: true,
             stream: assignment.stream,
             epoch: assignment.epoch,
             request: assignment.request,
@@ -389,30 +391,28 @@ public struct Pipeline {
         error: ApusError? = nil,
         into ends: inout [EndedAttempt]
     ) {
-        guard let attempt = attempts[key] else { return }
         let end = EndedAttempt(
-            stream: attempt.stream,
-            epoch: attempt.epoch,
+            stream: attempts[key].stream,
+            epoch: attempts[key].epoch,
             reason: reason,
             error: error,
-            promptTokens: attempt.promptTokens
+            promptTokens: attempts[key].promptTokens
         )
         if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
         running -= 1
-        attempts[key]?.end = end
-        attempts[key]?.prompt = []
-        attempts[key]?.history = []
+        attempts[key].end = end
+        attempts[key].prompt = []
+        attempts[key].history = []
         ends.append(end)
     }
 
     private mutating func forget(_ key: Int) {
-        guard let attempt = attempts[key] else { return }
-        if attempt.end == nil {
+        if attempts[key].end == nil {
             if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
             running -= 1
         }
-        keys[attempt.stream] = nil
-        attempts[key] = nil
+        keys[attempts[key].stream] = nil
+        attempts[key] = .vacant
         vacantKeys.append(key)
     }
 }

@@ -10,8 +10,13 @@ package struct ResendBuffer: Sendable {
     /// The index of the first token that is kept.
     package private(set) var firstIndex: Int
 
-    private var ids: [Int32] = []
-    private var textLengths: [UInt32] = []
+    /// A kept token.
+    private struct Entry {
+        var id: Int32
+        var textLength: UInt32
+    }
+
+    private var entries: [Entry] = []
     private var text: [UInt8] = []
 
     /// Starts with no tokens; the first to come has this index.
@@ -20,22 +25,20 @@ package struct ResendBuffer: Sendable {
     }
 
     /// The index after the last token that is kept.
-    package var endIndex: Int { firstIndex + ids.count }
+    package var endIndex: Int { firstIndex + entries.count }
 
     /// Keeps the next token; its text is the end of `source` from `start` on.
-    package mutating func append(_ token: TokenID, text source: borrowing [UInt8], from start: Int) {
-        ids.append(token.rawValue)
-        textLengths.append(UInt32(source.count - start))
-        for place in start..<source.count { text.append(source[place]) }
+    package mutating func append(_ token: TokenID, text source: [UInt8], from start: Int) {
+        entries.append(Entry(id: token.rawValue, textLength: UInt32(source.count - start)))
+        text.append(contentsOf: source[start...])
     }
 
     /// Forgets the tokens before an index; one beyond the end forgets all.
     package mutating func acknowledge(through index: Int) {
-        let count = min(index - firstIndex, ids.count)
+        let count = min(index - firstIndex, entries.count)
         guard count > 0 else { return }
-        let bytes = textLengths[..<count].reduce(0) { $0 + Int($1) }
-        ids.removeFirst(count)
-        textLengths.removeFirst(count)
+        let bytes = entries[..<count].reduce(0) { $0 + Int($1.textLength) }
+        entries.removeFirst(count)
         text.removeFirst(bytes)
         firstIndex += count
     }
@@ -48,16 +51,18 @@ package struct ResendBuffer: Sendable {
     ///   - columns: Receives the rows.
     package func write(stream: StreamID, epoch: Epoch, to columns: inout TokenColumns) {
         var row = 0
-        while row < ids.count {
-            let end = min(row + Self.rowTokens, ids.count)
+        while row < entries.count {
+            let end = min(row + Self.rowTokens, entries.count)
             columns.streams.append(stream.rawValue)
             columns.epochs.append(epoch.rawValue)
             columns.firstIndexes.append(UInt64(firstIndex + row))
             columns.counts.append(UInt32(end - row))
             row = end
         }
-        columns.ids.append(contentsOf: ids)
-        columns.textLengths.append(contentsOf: textLengths)
+        for entry in entries {
+            columns.ids.append(entry.id)
+            columns.textLengths.append(entry.textLength)
+        }
         columns.text.append(contentsOf: text)
     }
 }

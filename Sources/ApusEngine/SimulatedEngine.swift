@@ -88,12 +88,7 @@ public final class SimulatedEngine: InferenceEngine {
         let words = SimulatedVocabulary.words
         // Histories come from a peer: a number outside the vocabulary has no text.
         guard token.rawValue >= 0, Int(token.rawValue) < words.count else { return }
-        let word = words[Int(token.rawValue)]
-        var bits = word.bits
-        for _ in 0..<word.count {
-            bytes.append(UInt8(truncatingIfNeeded: bits))
-            bits >>= 8
-        }
+        bytes.append(contentsOf: words[Int(token.rawValue)])
     }
 
     // MARK: InferenceEngine

@@ -2,10 +2,15 @@
 ///
 /// Most are ASCII; some are not, so that every test of a path to the client also covers text of several bytes.
 enum SimulatedVocabulary {
-    /// One word's bytes, the first in the lowest 8 bits.
-    struct Word: Sendable {
+    /// One word's bytes, the first in the lowest 8 bits; a collection, so that appending it is one operation.
+    struct Word: RandomAccessCollection, Sendable {
         var bits: UInt64
         var count: Int
+
+        var startIndex: Int { 0 }
+        var endIndex: Int { count }
+
+        subscript(place: Int) -> UInt8 { UInt8(truncatingIfNeeded: bits >> UInt64(8 * place)) }
     }
 
     /// A power of two, so that drawing needs no division.

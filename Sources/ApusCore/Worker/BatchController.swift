@@ -1,3 +1,5 @@
+import ApusModel
+
 /// Chooses how many streams share an engine step, from what the last batches cost.
 ///
 /// The rules are those of the adaptive batch controller in the requirements: the accelerator's memory gives the first
@@ -34,7 +36,7 @@ public struct BatchController: Sendable {
 
     /// What one batch cost.
     private struct Observation {
-        var latency: Duration
+        var latencySeconds: Double
         var throughput: Double
     }
 
@@ -78,14 +80,18 @@ public struct BatchController: Sendable {
     ///   - throughput: Tokens a second of the batch.
     public mutating func batchMeasured(latency: Duration, throughput: Double) {
         if observations.count == Self.remembered { observations.removeFirst() }
-        observations.append(Observation(latency: latency, throughput: throughput))
+        observations.append(Observation(latencySeconds: latency.inSeconds, throughput: throughput))
         guard observations.count >= Self.considered else { return }
-        let recent = observations.suffix(Self.considered)
-        let meanLatency = recent.reduce(.zero) { $0 + $1.latency } / Self.considered
-        let meanThroughput = recent.reduce(0) { $0 + $1.throughput } / Double(Self.considered)
-        if meanLatency > settings.longestLatency {
+        var latencySum = 0.0
+        var throughputSum = 0.0
+        for observation in observations.suffix(Self.considered) {
+            latencySum += observation.latencySeconds
+            throughputSum += observation.throughput
+        }
+        let meanLatency = latencySum / Double(Self.considered)
+        if meanLatency > settings.longestLatency.inSeconds {
             move(to: limit - 1)
-        } else if meanLatency < settings.targetLatency, meanThroughput > 0 {
+        } else if meanLatency < settings.targetLatency.inSeconds, throughputSum > 0 {
             move(to: limit + 1)
         }
     }
