@@ -1,0 +1,185 @@
+import ApusModel
+import ApusProtocol
+
+/// What the coordinator says.
+extension ClientMachine {
+    /// A message other than tokens came.
+    mutating func received(_ body: Apus_V1_Envelope.OneOf_Body?, now: Timestamp) -> [Effect] {
+        switch body {
+        case .accepted(let message): accepted(message, now: now)
+        case .rejected(let message):
+            refused(message.request, rejection(message.code, message.message, message.retryAfterMs))
+        case .error(let message):
+            refused(message.request, rejection(message.code, message.message, message.retryAfterMs))
+        case .finished(let message): finished(message, now: now)
+        case .status(let message): answered(message.request, .status(ClusterStatus(message)))
+        case .jobs(let message): answered(message.request, .jobs(message.jobs.map { JobSummary($0) }))
+        case .done(let message): answered(message.request, .done)
+        case .welcome, .ping: []
+        default: unexpected()
+        }
+    }
+
+    /// A frame came that is not a message of this protocol.
+    ///
+    /// Another version of the protocol fails everything that waits, for nothing will ever be understood; any other bytes are
+    /// counted and dropped.
+    mutating func undecodable(_ error: ApusError) -> [Effect] {
+        malformed += 1
+        guard error.code == .versionMismatch else { return [] }
+        return failAll(error)
+    }
+
+    private mutating func unexpected() -> [Effect] {
+        malformed += 1
+        return []
+    }
+
+    private func rejection(_ code: String, _ message: String, _ retryAfter: UInt64) -> ApusError {
+        ApusError(wireCode: code, message, retryAfterMilliseconds: retryAfter)
+    }
+
+    private mutating func failAll(_ error: ApusError) -> [Effect] {
+        var effects: [Effect] = []
+        for slot in streams.indices { effects += fail(slot: slot, error) }
+        for request in calls.keys.sorted() { effects += refused(request, error) }
+        return effects
+    }
+
+    private mutating func answered(_ request: UInt64, _ reply: ClientReply) -> [Effect] {
+        guard let call = calls.removeValue(forKey: request) else { return [] }
+        return (call.caller.map { [.answer($0, reply)] } ?? []) + closeIfDone()
+    }
+
+    private mutating func refused(_ request: UInt64, _ error: ApusError) -> [Effect] {
+        if let slot = slotOfRequest[request], let stream = streams[slot] {
+            if stream.asked == .nothing { return [] }
+            return fail(slot: slot, stream.isAccepted ? forgotten(stream, error) : error)
+        }
+        if let call = calls.removeValue(forKey: request) {
+            return (call.caller.map { [.refuse($0, error)] } ?? []) + closeIfDone()
+        }
+        // Without a request's number this can only concern all of them: the peer did not understand the frame.
+        return request == 0 && error.code == .versionMismatch ? failAll(error) : []
+    }
+
+    private func forgotten(_ stream: FollowedStream<Follower>, _ error: ApusError) -> ApusError {
+        guard error.code == .notFound, let job = stream.job else { return error }
+        return ApusError(
+            .notFound,
+            "the coordinator no longer knows job \(job), of which \(stream.next) tokens had come: "
+                + "it restarted without a durable journal, or the job's retention has ended"
+        )
+    }
+
+    private mutating func accepted(_ message: Apus_V1_Accepted, now: Timestamp) -> [Effect] {
+        guard let slot = slotOfRequest[message.request], let stream = streams[slot] else { return [] }
+        guard let job = JobID(message.job), stream.job == nil || stream.job == job else {
+            malformed += 1
+            let message = "the coordinator accepted a job without a valid name"
+            return fail(slot: slot, ApusError(.protocolViolation, message))
+        }
+        if stream.asked == .nothing { return [] }
+        if let other = slotOfStream[message.stream], other != slot {
+            return fail(slot: slot, Self.followedAlready(job))
+        }
+        guard let follower = stream.follower else {
+            vacate(slot: slot)
+            return called(request: stream.request, .cancel(job), caller: nil, now: now)
+        }
+        if case .submit(let key, _) = stream.asked { submittedKeys.remove(key) }
+        streams[slot]?.asked = .nothing
+        streams[slot]?.deadline = nil
+        streams[slot]?.job = job
+        streams[slot]?.stream = message.stream
+        slotOfStream[message.stream] = slot
+        slotOfJob[job] = slot
+        return stream.isAccepted ? [] : [.accept(follower, AcceptedJob(job: job, seed: message.seed))]
+    }
+
+    private mutating func finished(_ message: Apus_V1_Finished, now: Timestamp) -> [Effect] {
+        guard let slot = slotOfStream[message.stream], let stream = streams[slot], stream.asked == .nothing,
+            let follower = stream.follower
+        else { return [] }
+        let end = StreamEnd(message)
+        // A good end counts its tokens; where some of them have not come, they are asked for before the end is believed.
+        if end.reason.isSuccess, UInt64(end.usage.completionTokens) > stream.next, !stream.isResynchronised {
+            return resynchronise(slot: slot, now: now)
+        }
+        vacate(slot: slot)
+        return [.finish(follower, end)]
+    }
+
+    // MARK: - Tokens
+
+    /// New tokens came.
+    ///
+    /// Rows of unknown streams are ignored, tokens below a stream's next index are cut off, and a stream with a gap is
+    /// attached again from its next index, once; the next gap without a token in between fails it.
+    mutating func tokensReceived(
+        _ columns: TokenColumns,
+        now: Timestamp
+    ) -> (deliveries: [TokenDelivery<Follower>], effects: [Effect]) {
+        guard columns.isValid else { return ([], unexpected()) }
+        var deliveries: [TokenDelivery<Follower>] = []
+        deliveries.reserveCapacity(columns.rows)
+        var effects: [Effect] = []
+        var token = 0
+        var byte = 0
+        for row in 0..<columns.rows {
+            let count = Int(columns.counts[row])
+            let firstToken = token
+            let firstByte = byte
+            token += count
+            for place in firstToken..<token { byte += Int(columns.textLengths[place]) }
+            guard let slot = slotOfStream[columns.streams[row]], let next = streams[slot]?.next,
+                let follower = streams[slot]?.follower
+            else { continue }
+            let first = columns.firstIndexes[row]
+            guard first <= next else {
+                if streams[slot]?.asked == .nothing { effects += gapFound(slot: slot, at: first, now: now) }
+                continue
+            }
+            let known = Int(next - first)
+            guard known < count else { continue }
+            var start = firstByte
+            for place in firstToken..<(firstToken + known) { start += Int(columns.textLengths[place]) }
+            streams[slot]?.next = first + UInt64(count)
+            streams[slot]?.isResynchronised = false
+            deliveries.append(
+                TokenDelivery(
+                    follower: follower,
+                    slot: slot,
+                    firstIndex: Int(next),
+                    tokens: (firstToken + known)..<token,
+                    bytes: start..<byte
+                )
+            )
+        }
+        return (deliveries, effects)
+    }
+
+    private mutating func gapFound(slot: Int, at index: UInt64, now: Timestamp) -> [Effect] {
+        guard let stream = streams[slot] else { return [] }
+        guard stream.isResynchronised else { return resynchronise(slot: slot, now: now) }
+        return fail(
+            slot: slot,
+            ApusError(
+                .protocolViolation,
+                "the coordinator skipped the tokens \(stream.next) to \(index - 1) and did not send them when asked again"
+            )
+        )
+    }
+
+    private mutating func resynchronise(slot: Int, now: Timestamp) -> [Effect] {
+        guard var stream = streams[slot] else { return [] }
+        stream.asked = .reattach
+        stream.isResynchronised = true
+        stream.limit = stream.consumed + stream.window
+        stream.isCreditDue = false
+        stream.deadline = now + configuration.readTimeout
+        deadlines.insert(now + configuration.readTimeout, request: stream.request, lane: .answer)
+        streams[slot] = stream
+        return stream.envelope().map { [.send($0)] } ?? []
+    }
+}

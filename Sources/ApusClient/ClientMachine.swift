@@ -1,0 +1,209 @@
+import ApusModel
+import ApusProtocol
+
+/// The client's side of the protocol as a value: facts with a timestamp in, effects out; no socket, clock or task.
+///
+/// It knows who follows which stream, what is unanswered and what has to be sent again on a new connection. Followers and
+/// callers are opaque to it. The connection performs its effects in order and asks `nextDeadline` when to call
+/// `timePassed`.
+struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
+    typealias Effect = ClientEffect<Follower, Caller>
+
+    /// How long the closing client waits for the answers to its last cancellations.
+    static var closingGrace: Duration { .seconds(1) }
+
+    /// A call without a stream that waits for its answer.
+    struct PendingCall: Sendable {
+        /// What is asked.
+        var call: ClientCall
+        /// Who asked; `nil` for a cancellation that follows from a stream's consumer going away.
+        var caller: Caller?
+        /// When the answer counts as lost.
+        var deadline: Timestamp?
+    }
+
+    /// The state of the connection.
+    enum Link: Hashable, Sendable {
+        /// There was none yet.
+        case awaited
+        /// Messages can be sent.
+        case up
+        /// It is gone since this moment; ZeroMQ tries again by itself.
+        case lost(Timestamp)
+        /// No new work; only cancellations are still answered, until this moment.
+        case closing(Timestamp)
+        /// All is over.
+        case closed
+    }
+
+    let configuration: ClientConfiguration
+    var link = Link.awaited
+    var streams: [FollowedStream<Follower>?] = []
+    var vacant: [Int] = []
+    var slotOfRequest: [UInt64: Int] = [:]
+    var slotOfStream: [UInt64: Int] = [:]
+    var slotOfJob: [JobID: Int] = [:]
+    var submittedKeys: Set<String> = []
+    var calls: [UInt64: PendingCall] = [:]
+    var deadlines = DeadlineQueue()
+    var creditDue: [Int] = []
+
+    /// Messages that could not be decoded or that the protocol does not allow here.
+    var malformed = 0
+
+    /// A client before its first connection.
+    ///
+    /// - Parameter configuration: Validated by the caller.
+    init(configuration: ClientConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// Streams that are open or asked for.
+    var openStreams: Int { slotOfRequest.count }
+
+    // MARK: - The connection
+
+    /// A connection is there; everything that is not answered goes out again, in the order in which it was asked.
+    mutating func connected(now: Timestamp) -> [Effect] {
+        if link == .closed { return [] }
+        var effects: [Effect] = [.discardUnsent]
+        var hello = Apus_V1_Hello()
+        hello.client = configuration.name
+        effects.append(.send(Apus_V1_Envelope(.hello(hello))))
+        if case .closing = link {} else { link = .up }
+        forgetStreamNumbers()
+        let due = now + configuration.readTimeout
+        for request in (Array(slotOfRequest.keys) + Array(calls.keys)).sorted() {
+            if let slot = slotOfRequest[request], let envelope = streams[slot]?.envelope() {
+                effects.append(.send(envelope))
+                streams[slot]?.deadline = due
+            } else if let call = calls[request] {
+                effects.append(.send(call.call.envelope(request: request)))
+                calls[request]?.deadline = due
+            }
+            deadlines.insert(due, request: request, lane: .answer)
+        }
+        return effects
+    }
+
+    /// The connection is gone; streams wait for the next one.
+    mutating func disconnected(now: Timestamp) -> [Effect] {
+        guard link == .up else { return [] }
+        link = .lost(now)
+        forgetStreamNumbers()
+        return [.discardUnsent]
+    }
+
+    // Stream numbers belong to a coordinator's life: after a restart another job may have one of them.
+    private mutating func forgetStreamNumbers() {
+        slotOfStream.removeAll(keepingCapacity: true)
+        creditDue.removeAll(keepingCapacity: true)
+        for slot in streams.indices {
+            streams[slot]?.stream = nil
+            streams[slot]?.isCreditDue = false
+            if let stream = streams[slot], stream.isAccepted {
+                streams[slot]?.asked = .reattach
+                streams[slot]?.limit = stream.consumed + stream.window
+            }
+        }
+    }
+
+    // MARK: - Time
+
+    /// When `timePassed` has to be called next, if nothing else happens.
+    mutating func nextDeadline() -> Timestamp? {
+        var next = nextRequestDeadline()?.at
+        switch link {
+        case .lost(let moment) where openStreams > 0:
+            next = min(next ?? .distantFuture, moment + configuration.reconnectWindow)
+        case .closing(let moment):
+            next = min(next ?? .distantFuture, moment)
+        case .awaited, .up, .lost, .closed:
+            break
+        }
+        return next
+    }
+
+    /// Time has passed: requests without an answer fail, and so do streams whose connection stays away too long.
+    mutating func timePassed(now: Timestamp) -> [Effect] {
+        var effects: [Effect] = []
+        while let due = nextRequestDeadline(), due.at <= now {
+            effects += expire(request: due.request, now: now)
+        }
+        if case .lost(let moment) = link, moment + configuration.reconnectWindow <= now {
+            let error = ApusError(
+                .unreachable,
+                "the connection to \(configuration.endpoint) is lost since \(configuration.reconnectWindow)"
+            )
+            for (slot, stream) in streams.enumerated() where stream?.isAccepted == true {
+                effects += fail(slot: slot, error)
+            }
+        }
+        if case .closing(let moment) = link, moment <= now || calls.isEmpty { effects += finishClosing() }
+        return effects
+    }
+
+    private mutating func nextRequestDeadline() -> (request: UInt64, at: Timestamp)? {
+        let streams = streams
+        let slots = slotOfRequest
+        let calls = calls
+        return deadlines.next { request, at in
+            if let slot = slots[request] { streams[slot]?.deadline == at } else { calls[request]?.deadline == at }
+        }
+    }
+
+    private mutating func expire(request: UInt64, now: Timestamp) -> [Effect] {
+        let error =
+            switch link {
+            case .up, .closing, .closed:
+                ApusError(
+                    .timeout,
+                    "the coordinator at \(configuration.endpoint) did not answer within \(configuration.readTimeout)"
+                )
+            case .awaited, .lost:
+                ApusError(
+                    .unreachable,
+                    "no coordinator answers at \(configuration.endpoint); is it running? start one with `apus up`"
+                )
+            }
+        if let slot = slotOfRequest[request] { return fail(slot: slot, error) }
+        guard let call = calls.removeValue(forKey: request), let caller = call.caller else { return [] }
+        return [.refuse(caller, error)]
+    }
+
+    // MARK: - The end
+
+    /// The client is shut down: whatever is open ends with `cancelled`; jobs that were not cancelled go on.
+    mutating func shutDown(now: Timestamp) -> [Effect] {
+        switch link {
+        case .closing, .closed: return []
+        case .awaited, .up, .lost: break
+        }
+        let error = Self.shutDownError
+        var effects: [Effect] = []
+        for slot in streams.indices { effects += fail(slot: slot, error) }
+        for request in calls.keys.sorted() {
+            guard let caller = calls[request]?.caller else { continue }
+            calls[request] = nil
+            effects.append(.refuse(caller, error))
+        }
+        guard link == .up, !calls.isEmpty else { return effects + finishClosing() }
+        link = .closing(now + Self.closingGrace)
+        return effects
+    }
+
+    /// Ends the closing client once nothing is left to wait for.
+    mutating func closeIfDone() -> [Effect] {
+        guard case .closing = link, calls.isEmpty else { return [] }
+        return finishClosing()
+    }
+
+    private mutating func finishClosing() -> [Effect] {
+        link = .closed
+        calls.removeAll()
+        return [.close]
+    }
+
+    /// What calls on a client hear that is shut down.
+    static var shutDownError: ApusError { ApusError(.cancelled, "the client is shut down") }
+}

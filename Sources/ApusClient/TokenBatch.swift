@@ -1,0 +1,131 @@
+import ApusModel
+
+/// Consecutive tokens of one stream.
+///
+/// A batch is a view of the message that it came in: making and passing one copies no token. It may be kept, which keeps
+/// its message alive; a consumer that keeps tokens for long copies them out.
+public struct TokenBatch: Sendable {
+    private let message: TokenMessage
+    private let tokens: Range<Int>
+    private let bytes: Range<Int>
+
+    /// The index of the first token in its stream.
+    public let firstIndex: Int
+
+    /// Views a run of tokens in a message.
+    ///
+    /// - Parameters:
+    ///   - message: The message; its columns are valid.
+    ///   - firstIndex: The stream's index of the first token.
+    ///   - tokens: Where the run stands in `ids` and `textLengths`.
+    ///   - bytes: Where the run stands in `text`.
+    init(message: TokenMessage, firstIndex: Int, tokens: Range<Int>, bytes: Range<Int>) {
+        self.message = message
+        self.firstIndex = firstIndex
+        self.tokens = tokens
+        self.bytes = bytes
+    }
+
+    /// The number of tokens, 1 or more.
+    public var count: Int { tokens.count }
+
+    /// The index after the last token.
+    public var endIndex: Int { firstIndex + tokens.count }
+
+    /// The vocabulary numbers, one a token.
+    public var ids: ArraySlice<Int32> { message.columns.ids[tokens] }
+
+    /// The lengths in bytes of the tokens' texts, one a token.
+    public var textLengths: ArraySlice<UInt32> { message.columns.textLengths[tokens] }
+
+    /// The tokens' texts in UTF-8, back to back.
+    public var utf8: ArraySlice<UInt8> { message.columns.text[bytes] }
+
+    /// The tokens' texts, joined.
+    public var text: String { String(decoding: utf8, as: UTF8.self) }
+}
+
+extension TokenBatch: Sequence {
+    /// Reads a batch token by token.
+    public struct Iterator: IteratorProtocol, Sendable {
+        private let batch: TokenBatch
+        private var place: Int
+        private var offset: Int
+
+        /// Starts before the first token.
+        init(_ batch: TokenBatch) {
+            self.batch = batch
+            place = batch.tokens.lowerBound
+            offset = batch.bytes.lowerBound
+        }
+
+        /// The next token.
+        ///
+        /// - Returns: The token; `nil` after the last.
+        public mutating func next() -> Token? {
+            guard place < batch.tokens.upperBound else { return nil }
+            let columns = batch.message.columns
+            let end = offset + Int(columns.textLengths[place])
+            defer {
+                place += 1
+                offset = end
+            }
+            return Token(
+                index: batch.firstIndex + (place - batch.tokens.lowerBound),
+                id: TokenID(rawValue: columns.ids[place]),
+                text: String(decoding: columns.text[offset..<end], as: UTF8.self)
+            )
+        }
+    }
+
+    /// Reads the tokens in order.
+    public func makeIterator() -> Iterator { Iterator(self) }
+
+    /// The number of tokens.
+    public var underestimatedCount: Int { count }
+}
+
+/// The tokens of one message, shared by the batches that view it.
+final class TokenMessage: Sendable {
+    /// The message's columns; valid.
+    let columns: TokenColumns
+
+    /// Shares columns that `TokenColumns.isValid` approved.
+    init(_ columns: TokenColumns) {
+        self.columns = columns
+    }
+}
+
+/// Tokens of one stream that wait for their consumer, and the place up to which they are read.
+struct TokenRun: Sendable {
+    /// The index of the first token.
+    private(set) var firstIndex = 0
+
+    private var columns = TokenColumns()
+
+    /// Whether there is no token.
+    var isEmpty: Bool { columns.ids.isEmpty }
+
+    /// The index after the last token.
+    var endIndex: Int { firstIndex + columns.ids.count }
+
+    /// Appends a batch; it starts where the run ends, or the run is empty.
+    mutating func append(_ batch: TokenBatch) {
+        if isEmpty { firstIndex = batch.firstIndex }
+        columns.ids.append(contentsOf: batch.ids)
+        columns.textLengths.append(contentsOf: batch.textLengths)
+        columns.text.append(contentsOf: batch.utf8)
+    }
+
+    /// Gives the run away as one batch and starts an empty one.
+    mutating func take() -> TokenBatch {
+        let taken = columns
+        columns = TokenColumns()
+        return TokenBatch(
+            message: TokenMessage(taken),
+            firstIndex: firstIndex,
+            tokens: 0..<taken.ids.count,
+            bytes: 0..<taken.text.count
+        )
+    }
+}

@@ -1,0 +1,68 @@
+/// What one engine step does, in this order: seat, prefill, decode.
+///
+/// A sequence is named by its key: a small number that the pipeline chooses and reuses after the sequence has left.
+package struct StepPlan: Hashable, Sendable {
+    /// A sequence that gets a slot in this step.
+    package struct Seat: Hashable, Sendable {
+        /// The sequence.
+        package var key: Int
+
+        /// The slot, vacant until now.
+        package var slot: Int
+    }
+
+    /// A run of prompt or history tokens; a forward pass of its own.
+    package struct Chunk: Hashable, Sendable {
+        /// The sequence.
+        package var key: Int
+
+        /// The sequence's slot.
+        package var slot: Int
+
+        /// The chunk's places in the sequence; wholly prompt or wholly history.
+        package var positions: Range<Int>
+
+        /// The index of the token to draw after the chunk; `nil` where more chunks follow.
+        package var drawing: Int?
+    }
+
+    /// A sequence that gets its next token from the batched pass.
+    package struct Row: Hashable, Sendable {
+        /// The sequence.
+        package var key: Int
+
+        /// The sequence's slot.
+        package var slot: Int
+
+        /// The place of the token that is fed.
+        package var position: Int
+
+        /// The index of the token that is drawn.
+        package var index: Int
+    }
+
+    /// New sequences with their slots, oldest first.
+    package var seats: [Seat] = []
+
+    /// Chunks to run, sequence by sequence, oldest first.
+    package var chunks: [Chunk] = []
+
+    /// Rows of the batched pass, in rising order of slots.
+    package var rows: [Row] = []
+
+    /// An empty plan.
+    package init() {}
+
+    /// Whether nothing can go on: no sequence has both work and credit.
+    package var isEmpty: Bool { seats.isEmpty && chunks.isEmpty && rows.isEmpty }
+
+    /// Prompt and history tokens in the plan.
+    package var prefillTokens: Int { chunks.reduce(0) { $0 + $1.positions.count } }
+
+    /// Empties the plan and keeps its memory.
+    package mutating func removeAll() {
+        seats.removeAll(keepingCapacity: true)
+        chunks.removeAll(keepingCapacity: true)
+        rows.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,55 @@
+import ApusModel
+
+/// What the pipeline knows of an attempt, from its start until its end is acknowledged.
+struct Attempt {
+    /// False for a vacant place in the pipeline's table.
+    let isPresent: Bool
+    let stream: StreamID
+    let epoch: Epoch
+    let request: GenerationRequest
+    /// The prompt's tokens and the history; empty once the attempt has ended.
+    var prompt: [TokenID]
+    var history: [TokenID]
+    let promptTokens: Int
+    var handler: ResponseHandler
+    var unacknowledged: ResendBuffer
+    var lastToken = TokenID(rawValue: 0)
+    /// When the first chunk began, and when the last token came; 0 before.
+    var prefillBegan: Int64 = 0
+    var lastTokenCame: Int64 = 0
+    /// Set at the end; the attempt then only waits for its acknowledgement.
+    var end: EndedAttempt?
+
+    static let vacant = Attempt(
+        isPresent: false,
+        stream: StreamID(rawValue: 0),
+        epoch: .none,
+        request: GenerationRequest(prompt: ""),
+        prompt: [],
+        history: [],
+        promptTokens: 0,
+        handler: ResponseHandler(request: GenerationRequest(prompt: ""), maximumTokens: 0),
+        unacknowledged: ResendBuffer(firstIndex: 0)
+    )
+
+    var held: HeldAttempt {
+        HeldAttempt(stream: stream, epoch: epoch, nextIndex: unacknowledged.endIndex)
+    }
+}
+
+extension Attempt {
+    /// Takes the next token: its text goes through the handler, and it is kept until it is acknowledged.
+    mutating func take(
+        _ token: TokenID,
+        endsGeneration: Bool,
+        now: Int64,
+        text: inout [UInt8],
+        from start: Int
+    ) -> FinishReason? {
+        let reason = handler.accept(endsGeneration: endsGeneration, text: &text, from: start)
+        unacknowledged.append(token, text: text, from: start)
+        lastToken = token
+        lastTokenCame = now
+        return reason
+    }
+}

@@ -1,0 +1,88 @@
+public import ApusModel
+
+/// Turns the tokens of one stream into the texts that its client sees, and says when the stream ends.
+///
+/// Every sampled token is one event. Its text is whole UTF-8: the bytes of an unfinished character wait for the token
+/// that completes it, and text that may be the beginning of a stop string waits until it is sure not to be one; the last
+/// token brings what is left. A stop string is never shown, not even a part of it, wherever its bytes were cut.
+///
+/// The state depends on the tokens alone, in order: a handler that is fed a stream's history goes on exactly where the
+/// first one stopped. Cheap where there is nothing to do: ASCII text without stop strings passes without a copy.
+public struct ResponseHandler: Sendable {
+    private let maximumTokens: Int
+    private let ignoresEndOfGeneration: Bool
+    private var repair = TextRepair()
+    private var matcher: StopMatcher
+    /// Repaired text that is not released: all of it may still become a stop string.
+    private var held: [UInt8] = []
+    private var accepted = 0
+    private var hasEnded = false
+
+    /// Starts before the first token of a stream.
+    ///
+    /// - Parameters:
+    ///   - request: Gives the stop strings and whether the end-of-generation token counts.
+    ///   - maximumTokens: The stream's length limit: that of the request, or less where the context ends earlier.
+    public init(request: GenerationRequest, maximumTokens: Int) {
+        self.maximumTokens = maximumTokens
+        ignoresEndOfGeneration = request.ignoresEndOfGeneration
+        matcher = StopMatcher(request.stop)
+    }
+
+    /// Takes the stream's next token.
+    ///
+    /// - Parameters:
+    ///   - endsGeneration: Whether the model ends its answer with this token.
+    ///   - text: Holds the token's raw bytes from `start` on; they are replaced by the text that is released with it.
+    ///   - start: Where the token's bytes begin.
+    /// - Returns: Why the stream ends with this token, or `nil`. Afterwards no more tokens are taken.
+    public mutating func accept(
+        endsGeneration: Bool,
+        text: inout [UInt8],
+        from start: Int
+    ) -> FinishReason? {
+        precondition(!hasEnded, "a token after the stream's end")
+        accepted += 1
+        let ends = endsGeneration && !ignoresEndOfGeneration
+        let reason: FinishReason? = ends ? .stop : accepted >= maximumTokens ? .length : nil
+        if matcher.isEmpty, repair.isWhole, Self.isASCII(text, from: start) {
+            hasEnded = reason != nil
+            return reason
+        }
+        return rewrite(reason, text: &text, from: start)
+    }
+
+    /// The general case: repair, look for stop strings, release what is safe.
+    private mutating func rewrite(_ reason: FinishReason?, text: inout [UInt8], from start: Int) -> FinishReason? {
+        var fresh: [UInt8] = []
+        fresh.reserveCapacity(text.count - start + 4)
+        for byte in text[start...] { repair.accept(byte, to: &fresh) }
+        text.removeSubrange(start...)
+        if reason != nil { repair.finish(to: &fresh) }
+        if matcher.isEmpty {
+            text.append(contentsOf: fresh)
+            hasEnded = reason != nil
+            return reason
+        }
+        for byte in fresh {
+            held.append(byte)
+            guard let match = matcher.accept(byte) else { continue }
+            text.append(contentsOf: held.dropLast(match))
+            held = []
+            hasEnded = true
+            return .stop
+        }
+        // A stop string begins with a whole character, so what precedes its possible beginning is whole as well.
+        let safe = reason == nil ? held.count - matcher.heldBytes : held.count
+        text.append(contentsOf: held[..<safe])
+        held.removeFirst(safe)
+        hasEnded = reason != nil
+        return reason
+    }
+
+    private static func isASCII(_ text: [UInt8], from start: Int) -> Bool {
+        var bits: UInt8 = 0
+        for place in start..<text.count { bits |= text[place] }
+        return bits < 0x80
+    }
+}

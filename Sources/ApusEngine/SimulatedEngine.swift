@@ -1,0 +1,181 @@
+public import ApusModel
+
+/// An engine without a model: its tokens are hashes of seed, prompt and index, its passes take the time they are said to.
+///
+/// It is what everything around a model is tested and measured against. Nobody can take it for a model: it calls itself
+/// `simulated` wherever an engine is named. It really waits for the cost of each pass; a cost of zero costs nothing.
+public final class SimulatedEngine: InferenceEngine {
+    /// What this engine is and can take.
+    public let description: EngineDescription
+
+    private let configuration: SimulatedEngineConfiguration
+    /// The stream key of each slot; `nil` for a vacant one.
+    private var keys: [UInt64?]
+
+    /// Makes an engine; ready at once.
+    public init(_ configuration: SimulatedEngineConfiguration = SimulatedEngineConfiguration()) {
+        self.configuration = configuration
+        let modelHash = Self.hash(configuration.model.text)
+        description = EngineDescription(
+            engine: "simulated",
+            model: configuration.model,
+            slots: configuration.slots,
+            contextTokens: configuration.contextTokens,
+            fingerprint: Fingerprint(
+                high: Self.mix(modelHash ^ configuration.weights),
+                low: Self.mix(configuration.weights &+ UInt64(configuration.endsOneTokenIn))
+            ),
+            exactness: .exact,
+            prefillChunk: configuration.prefillChunk,
+            replayChunk: configuration.replayChunk,
+            prefillBudget: configuration.prefillBudget
+        )
+        keys = Array(repeating: nil, count: configuration.slots)
+    }
+
+    // MARK: What the tokens are
+
+    /// The token at an index of a stream: a pure function, so that a test knows a stream without running it.
+    ///
+    /// - Parameters:
+    ///   - seed: The request's seed.
+    ///   - prompt: The request's prompt.
+    ///   - index: The token's place in the stream.
+    ///   - weights: The configuration's `weights`.
+    public static func token(seed: UInt64, prompt: String, index: Int, weights: UInt64 = 0) -> TokenID {
+        word(mix(key(seed: seed, prompt: prompt, weights: weights) &+ UInt64(index)))
+    }
+
+    /// The text of a token; empty for the end-of-generation token and for numbers outside the vocabulary.
+    public static func text(of token: TokenID) -> String {
+        var bytes: [UInt8] = []
+        appendWord(token, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The text of a whole stream of `count` tokens without stop strings.
+    public static func text(seed: UInt64, prompt: String, count: Int, weights: UInt64 = 0) -> String {
+        let key = key(seed: seed, prompt: prompt, weights: weights)
+        var bytes: [UInt8] = []
+        for index in 0..<count { appendWord(word(mix(key &+ UInt64(index))), to: &bytes) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func key(seed: UInt64, prompt: String, weights: UInt64) -> UInt64 {
+        mix(hash(prompt) ^ mix(seed ^ mix(weights)))
+    }
+
+    private static func word(_ bits: UInt64) -> TokenID {
+        TokenID(rawValue: Int32(truncatingIfNeeded: bits & UInt64(SimulatedVocabulary.words.count - 1)))
+    }
+
+    /// FNV-1a over the UTF-8 bytes.
+    private static func hash(_ text: String) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return hash
+    }
+
+    /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input moves every bit of the output.
+    private static func mix(_ value: UInt64) -> UInt64 {
+        var bits = value &+ 0x9E37_79B9_7F4A_7C15
+        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+        return bits ^ (bits >> 31)
+    }
+
+    private static func appendWord(_ token: TokenID, to bytes: inout [UInt8]) {
+        let words = SimulatedVocabulary.words
+        // Histories come from a peer: a number outside the vocabulary has no text.
+        guard token.rawValue >= 0, Int(token.rawValue) < words.count else { return }
+        bytes.append(contentsOf: words[Int(token.rawValue)])
+    }
+
+    // MARK: InferenceEngine
+
+    /// One token a word, and one for each further 4 bytes of it.
+    public func tokenize(_ request: GenerationRequest) throws(ApusError) -> [TokenID] {
+        var tokens: [TokenID] = []
+        tokens.reserveCapacity(request.prompt.utf8.count / 4 + 1)
+        var piece: UInt32 = 0
+        var length = 0
+        func finishPiece() {
+            guard length > 0 else { return }
+            tokens.append(TokenID(rawValue: Int32(piece & 0x7FFF_FFFF)))
+            piece = 0
+            length = 0
+        }
+        for byte in request.prompt.utf8 {
+            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\t") {
+                finishPiece()
+            } else {
+                piece = piece << 8 | UInt32(byte)
+                length += 1
+                if length == 4 { finishPiece() }
+            }
+        }
+        finishPiece()
+        guard !tokens.isEmpty else { throw ApusError(.invalidRequest, "the prompt gives no token") }
+        return tokens
+    }
+
+    /// Takes a vacant slot.
+    public func occupy(slot: Int, request: GenerationRequest, prompt: [TokenID]) {
+        precondition(keys[slot] == nil, "the slot is in use")
+        keys[slot] = Self.key(
+            seed: request.sampling.seed ?? 0,
+            prompt: request.prompt,
+            weights: configuration.weights
+        )
+    }
+
+    /// Takes the time of the chunk and draws.
+    public func prefill(
+        slot: Int,
+        tokens: ArraySlice<TokenID>,
+        position: Int,
+        drawing index: Int?
+    ) throws(ApusError) -> TokenID? {
+        spend(microseconds: configuration.prefillMicrosecondsPerToken * Double(tokens.count))
+        guard let index else { return nil }
+        return draw(slot: slot, index: index)
+    }
+
+    /// Takes the time of the pass and draws for each row.
+    public func decode(_ rows: [DecodeRow], into tokens: inout [TokenID]) throws(ApusError) {
+        spend(
+            microseconds: configuration.stepMicroseconds + configuration.stepMicrosecondsPerRow * Double(rows.count)
+        )
+        tokens.removeAll(keepingCapacity: true)
+        for row in rows { tokens.append(draw(slot: row.slot, index: row.index)) }
+    }
+
+    /// Appends the word's bytes.
+    public func appendText(of token: TokenID, to bytes: inout [UInt8]) {
+        Self.appendWord(token, to: &bytes)
+    }
+
+    /// Whether this is the end-of-generation token.
+    public func endsGeneration(_ token: TokenID) -> Bool {
+        token.rawValue == SimulatedVocabulary.endOfGeneration
+    }
+
+    /// Gives a slot back.
+    public func vacate(slot: Int) {
+        keys[slot] = nil
+    }
+
+    private func draw(slot: Int, index: Int) -> TokenID {
+        guard let key = keys[slot] else { preconditionFailure("the slot is vacant") }
+        let bits = Self.mix(key &+ UInt64(index))
+        if configuration.endsOneTokenIn > 0, (bits >> 32) % UInt64(configuration.endsOneTokenIn) == 0 {
+            return TokenID(rawValue: SimulatedVocabulary.endOfGeneration)
+        }
+        return Self.word(bits)
+    }
+
+    private func spend(microseconds: Double) {
+        guard microseconds > 0 else { return }
+        MonotonicClock.wait(until: MonotonicClock.now() + .nanoseconds(Int64(microseconds * 1_000)))
+    }
+}

@@ -1,0 +1,52 @@
+public import ApusModel
+
+/// What a simulated engine pretends to be and what its passes cost.
+public struct SimulatedEngineConfiguration: Hashable, Sendable {
+    /// The name under which it is served.
+    public var model = ModelName(unchecked: "simulated")
+
+    /// Sequences beside each other.
+    public var slots = 16
+
+    /// Tokens, prompt and output together, that fit into a slot.
+    public var contextTokens = 1_000_000
+
+    /// Time of a prompt or history token, in microseconds.
+    public var prefillMicrosecondsPerToken = 600.0
+
+    /// Time of a decoding pass, in microseconds, whatever its rows.
+    public var stepMicroseconds = 4_000.0
+
+    /// Time that each row adds to a decoding pass, in microseconds.
+    public var stepMicrosecondsPerRow = 300.0
+
+    /// Tokens of a canonical prompt chunk.
+    public var prefillChunk = 128
+
+    /// The most tokens of history in one pass.
+    public var replayChunk = 63
+
+    /// Prompt and history tokens of one step.
+    public var prefillBudget = 128
+
+    /// Stands for the weights: engines with other weights give other tokens and have another fingerprint.
+    public var weights: UInt64 = 0
+
+    /// One token in so many, by hash, ends the answer; 0 never does, and streams end by `max_tokens`.
+    public var endsOneTokenIn = 0
+
+    /// The cost of a small real model on a small machine.
+    public init() {}
+
+    /// Costs nothing: for measuring everything around the engine.
+    public static var free: Self {
+        var configuration = Self()
+        configuration.prefillMicrosecondsPerToken = 0
+        configuration.stepMicroseconds = 0
+        configuration.stepMicrosecondsPerRow = 0
+        configuration.prefillChunk = 4_096
+        configuration.replayChunk = 4_096
+        configuration.prefillBudget = 1 << 20
+        return configuration
+    }
+}
