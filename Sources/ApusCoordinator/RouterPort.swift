@@ -36,9 +36,11 @@ struct RouterPort: ~Copyable {
         options.sendHighWaterMark = highWaterMark
         options.receiveHighWaterMark = highWaterMark
         options.maximumMessageBytes = Limits.frameBytes
-        socket = try Socket(context, .router, options)
-        monitor = try socket.monitor()
+        let socket = try Socket(context, .router, options)
+        let monitor = try socket.monitor()
         self.endpoint = try socket.bind(endpoint)
+        self.socket = socket
+        self.monitor = monitor
     }
 
     /// Whether a message waits for anybody.
