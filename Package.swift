@@ -132,7 +132,7 @@ let package = Package(
         .executableTarget(
             name: "apus-bench",
             dependencies: [
-                "ApusModel", "ApusClient", "ApusProtocol", "ApusTelemetry", "ZeroMQ", "CZeroMQ",
+                "ApusModel", "ApusClient", "ApusEngine", "ApusTelemetry", "ApusTestKit", "ZeroMQ", "CZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -141,8 +141,7 @@ let package = Package(
         // Tests.
         .target(
             name: "ApusTestKit",
-            dependencies: ["ApusModel", "ApusCore", "ApusEngine", "ApusProtocol", "ZeroMQ"],
-            path: "Tests/ApusTestKit",
+            dependencies: [],
             swiftSettings: strict
         ),
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),
