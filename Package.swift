@@ -103,6 +103,7 @@ let package = Package(
             name: "ApusWorker",
             dependencies: [
                 "ApusModel", "ApusCore", "ApusProtocol", "ApusEngine", "ApusTelemetry", "ZeroMQ",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
