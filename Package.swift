@@ -103,6 +103,7 @@ let package = Package(
             name: "ApusWorker",
             dependencies: [
                 "ApusModel", "ApusCore", "ApusProtocol", "ApusEngine", "ApusTelemetry", "ZeroMQ",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -134,7 +135,7 @@ let package = Package(
         .executableTarget(
             name: "apus-bench",
             dependencies: [
-                "ApusModel", "ApusClient", "ApusProtocol", "ApusTelemetry", "ZeroMQ", "CZeroMQ",
+                "ApusModel", "ApusClient", "ApusEngine", "ApusTelemetry", "ApusTestKit", "ZeroMQ", "CZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -143,8 +144,7 @@ let package = Package(
         // Tests.
         .target(
             name: "ApusTestKit",
-            dependencies: ["ApusModel", "ApusCore", "ApusEngine", "ApusProtocol", "ZeroMQ"],
-            path: "Tests/ApusTestKit",
+            dependencies: [],
             swiftSettings: strict
         ),
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),

@@ -76,6 +76,7 @@ struct RouterPort: ~Copyable {
     /// - Parameters:
     ///   - drained: Called for each peer that has everything now.
     ///   - lost: Called for each peer that is gone.
+    /// - Throws: Where the transport itself fails.
     mutating func flush(drained: (Route) -> Void, lost: (Route) -> Void) throws(ZeroMQError) {
         for route in Array(backlogs.keys) {
             guard var backlog = backlogs[route] else { continue }

@@ -32,33 +32,3 @@ public struct Assignment: Hashable, Sendable {
         self.limit = limit
     }
 }
-
-/// The end of an attempt; it comes after the attempt's last token.
-public struct EndedAttempt: Hashable, Sendable {
-    /// The stream.
-    public var stream: StreamID
-
-    /// The attempt.
-    public var epoch: Epoch
-
-    /// `stop`, `length` or `failed`.
-    public var reason: FinishReason
-
-    /// What went wrong, where `reason` is `failed`.
-    public var error: ApusError?
-
-    /// Tokens of the prompt, template included; 0 where it was not tokenised.
-    public var promptTokens: Int
-}
-
-/// An attempt that a worker holds.
-public struct HeldAttempt: Hashable, Sendable {
-    /// The stream.
-    public var stream: StreamID
-
-    /// The attempt.
-    public var epoch: Epoch
-
-    /// The index of the token that it would generate next.
-    public var nextIndex: Int
-}

@@ -1,3 +1,4 @@
+import ApusCore
 import ApusModel
 
 /// What the pipeline knows of an attempt, from its start until its end is acknowledged.
@@ -18,7 +19,7 @@ struct Attempt {
     var prefillBegan: Int64 = 0
     var lastTokenCame: Int64 = 0
     /// Set at the end; the attempt then only waits for its acknowledgement.
-    var end: EndedAttempt?
+    var end: AttemptEnd?
 
     static let vacant = Attempt(
         isPresent: false,
@@ -33,7 +34,7 @@ struct Attempt {
     )
 
     var held: HeldAttempt {
-        HeldAttempt(stream: stream, epoch: epoch, nextIndex: unacknowledged.endIndex)
+        HeldAttempt(stream: stream, epoch: epoch, next: unacknowledged.endIndex)
     }
 }
 

@@ -34,7 +34,7 @@ public struct Pipeline {
     private var keys: [StreamID: Int] = [:]
     private var running = 0
     /// Ends that came outside a step.
-    private var pendingEnds: [EndedAttempt] = []
+    private var pendingEnds: [AttemptEnd] = []
     // Buffers of `decode`, reused from step to step.
     private var rows: [DecodeRow] = []
     private var drawn: [TokenID] = []
@@ -102,15 +102,25 @@ public struct Pipeline {
             forget(key)
         }
         guard keys.count < description.slots * Self.attemptsPerSlot else {
-            return refuse(assignment, ApusError(.overloaded, "the worker holds \(keys.count) attempts already"))
+            let error = ApusError(.overloaded, "the worker holds \(keys.count) attempts already")
+            return refuse(stream: assignment.stream, epoch: assignment.epoch, error: error)
         }
         let prompt: [TokenID]
         do {
             prompt = try engine.tokenize(assignment.request)
         } catch {
-            return refuse(assignment, error)
+            return refuse(stream: assignment.stream, epoch: assignment.epoch, error: error)
         }
         admit(assignment, prompt: prompt)
+    }
+
+    /// Ends, with the next step, an attempt that can't be started.
+    ///
+    /// Nobody waits for the acknowledgement of such an end; where it is lost, the attempt is given to somebody again.
+    public mutating func refuse(stream: StreamID, epoch: Epoch, error: ApusError, promptTokens: Int = 0) {
+        pendingEnds.append(
+            AttemptEnd(stream: stream, epoch: epoch, reason: .failed, error: error, promptTokens: promptTokens)
+        )
     }
 
     /// Ends an attempt, or one of a lower epoch of the same stream, without a word; its tokens are forgotten.
@@ -324,7 +334,12 @@ public struct Pipeline {
     private mutating func admit(_ assignment: Assignment, prompt: [TokenID]) {
         guard prompt.count < description.contextTokens else {
             let message = "the prompt has \(prompt.count) tokens; the context takes \(description.contextTokens)"
-            return refuse(assignment, ApusError(.promptTooLong, message), promptTokens: prompt.count)
+            return refuse(
+                stream: assignment.stream,
+                epoch: assignment.epoch,
+                error: ApusError(.promptTooLong, message),
+                promptTokens: prompt.count
+            )
         }
         var handler = ResponseHandler(
             request: assignment.request,
@@ -360,23 +375,10 @@ public struct Pipeline {
         )
         // Every token was released before the last worker died; only the end is missing.
         if let reason {
-            var ends: [EndedAttempt] = []
+            var ends: [AttemptEnd] = []
             finish(key, reason, into: &ends)
             pendingEnds += ends
         }
-    }
-
-    /// Ends what was never started; nobody waits for its acknowledgement, and a lost answer is asked for again.
-    private mutating func refuse(_ assignment: Assignment, _ error: ApusError, promptTokens: Int = 0) {
-        pendingEnds.append(
-            EndedAttempt(
-                stream: assignment.stream,
-                epoch: assignment.epoch,
-                reason: .failed,
-                error: error,
-                promptTokens: promptTokens
-            )
-        )
     }
 
     private mutating func fail(_ key: Int, _ error: any Error, into result: inout StepResult) {
@@ -389,9 +391,9 @@ public struct Pipeline {
         _ key: Int,
         _ reason: FinishReason,
         error: ApusError? = nil,
-        into ends: inout [EndedAttempt]
+        into ends: inout [AttemptEnd]
     ) {
-        let end = EndedAttempt(
+        let end = AttemptEnd(
             stream: attempts[key].stream,
             epoch: attempts[key].epoch,
             reason: reason,

@@ -1,3 +1,4 @@
+public import ApusCore
 public import ApusModel
 
 /// What an engine step brought: tokens of all streams that moved, ends, and what it cost.
@@ -15,7 +16,7 @@ public struct StepResult: Sendable {
     public var tokens = TokenColumns()
 
     /// Attempts that ended.
-    public var ends: [EndedAttempt] = []
+    public var ends: [AttemptEnd] = []
 
     /// Time of the whole step.
     public var stepTime: Duration = .zero

@@ -147,6 +147,25 @@ actor Echo: PollDriver {
     }
 }
 
+/// An actor that closes its socket and forgets to unregister it.
+actor Forgetful: PollDriver {
+    nonisolated let executor = PollExecutor(name: "forgetful")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private var socket: Socket?
+
+    /// Polls a socket, then closes it.
+    func forget() throws {
+        let socket = try Socket(ZeroMQContext(), .router)
+        _ = executor.register(socket)
+        self.socket = consume socket
+        executor.drive(self)
+        self.socket = nil
+    }
+
+    func turn(now: Timestamp, ready: ReadySet) -> Timestamp? { now }
+}
+
 /// A global actor on a poll executor: tasks isolated to it are enqueued in the order of their creation.
 @globalActor
 actor Ordered {

@@ -36,6 +36,14 @@ struct PollExecutorTests {
         }
     }
 
+    @Test("Closing a socket that is still polled traps")
+    func closedWhilePolled() async {
+        await #expect(processExitsWith: .failure) {
+            try await Forgetful().forget()
+            await Signal().wait()
+        }
+    }
+
     @Test("Every job of many submitters runs once, and those of one submitter in order")
     func jobsRunInOrder() async {
         let submitters = 8

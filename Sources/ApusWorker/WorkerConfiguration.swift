@@ -1,0 +1,40 @@
+public import ApusCore
+public import ApusModel
+
+/// How a worker finds its coordinator and how it behaves.
+public struct WorkerConfiguration: Sendable {
+    /// The coordinator's worker endpoint, like `tcp://127.0.0.1:7102`.
+    public var coordinator: String
+
+    /// The worker's name, unique in the cluster.
+    public var name: WorkerName
+
+    /// The batch controller's settings for the model that is served.
+    public var batch: BatchController.Settings
+
+    /// How often a worker that sends nothing else gives a sign of life; the coordinator doubts it after several.
+    public var beatInterval: Duration
+
+    /// How long the answer to a registration may take before it is sent again.
+    public var enlistmentTimeout: Duration
+
+    /// How often measurements travel.
+    public var measurementInterval: Duration
+
+    /// Describes a worker.
+    public init(
+        coordinator: String,
+        name: WorkerName,
+        batch: BatchController.Settings = BatchController.Settings(),
+        beatInterval: Duration = .milliseconds(80),
+        enlistmentTimeout: Duration = .seconds(1),
+        measurementInterval: Duration = .seconds(1)
+    ) {
+        self.coordinator = coordinator
+        self.name = name
+        self.batch = batch
+        self.beatInterval = beatInterval
+        self.enlistmentTimeout = enlistmentTimeout
+        self.measurementInterval = measurementInterval
+    }
+}
