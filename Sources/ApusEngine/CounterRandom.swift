@@ -11,6 +11,7 @@ public enum CounterRandom {
     /// - Parameters:
     ///   - seed: The stream's seed.
     ///   - index: The number of the draw, from 0.
+    /// - Returns: Bits that are all alike random.
     public static func bits(seed: UInt64, index: UInt64) -> UInt64 {
         mix(mix(seed) &+ (index &+ 1) &* 0x9E37_79B9_7F4A_7C15)
     }
@@ -20,6 +21,7 @@ public enum CounterRandom {
     /// - Parameters:
     ///   - seed: The stream's seed.
     ///   - index: The number of the draw, from 0.
+    /// - Returns: One of 2^53 equally likely numbers.
     public static func uniform(seed: UInt64, index: UInt64) -> Double {
         Double(bits(seed: seed, index: index) >> 11) * 0x1p-53
     }

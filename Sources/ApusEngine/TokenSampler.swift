@@ -21,6 +21,7 @@ public struct TokenSampler {
     ///   - logits: One logit for each token of the vocabulary.
     ///   - parameters: How to draw, as `GenerationRequest.validate` allows; a missing seed counts as 0.
     ///   - index: The token's place in its stream, from 0.
+    /// - Returns: The drawn token.
     /// - Throws: `engineFailure` if a logit is not a number or the highest is infinite.
     public mutating func draw(
         from logits: UnsafeBufferPointer<Float>,
