@@ -133,7 +133,7 @@ let package = Package(
         .executableTarget(
             name: "apus-bench",
             dependencies: [
-                "ApusModel", "ApusClient", "ApusProtocol", "ApusTelemetry", "ZeroMQ", "CZeroMQ",
+                "ApusModel", "ApusClient", "ApusEngine", "ApusTelemetry", "ApusTestKit", "ZeroMQ", "CZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -142,8 +142,7 @@ let package = Package(
         // Tests.
         .target(
             name: "ApusTestKit",
-            dependencies: ["ApusModel", "ApusCore", "ApusEngine", "ApusProtocol", "ZeroMQ"],
-            path: "Tests/ApusTestKit",
+            dependencies: [],
             swiftSettings: strict
         ),
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),

@@ -13,21 +13,21 @@ struct ClusterTelemetry {
         var rate = RateMeter()
     }
 
-    private(set) var workers: [WorkerName: Worker] = [:]
+    var workers: [WorkerName: Worker] = [:]
+    var rate = RateMeter()
     private(set) var firstToken = LatencyHistogram()
     private(set) var interToken = LatencyHistogram()
     private(set) var queueWait = LatencyHistogram()
-    private(set) var rate = RateMeter()
 
     /// Takes the histograms that came with a step; values out of range are clamped by the histogram.
     mutating func take(_ step: Apus_V1_Step, from name: WorkerName) {
         if step.hasInterTokenUs {
-            let columns = HistogramColumns(values: step.interTokenUs.values, counts: step.interTokenUs.counts)
+            let columns = LatencyHistogram.Columns(values: step.interTokenUs.values, counts: step.interTokenUs.counts)
             workers[name, default: Worker()].interToken.add(columns)
             interToken.add(columns)
         }
         if step.hasStepUs {
-            let columns = HistogramColumns(values: step.stepUs.values, counts: step.stepUs.counts)
+            let columns = LatencyHistogram.Columns(values: step.stepUs.values, counts: step.stepUs.counts)
             workers[name, default: Worker()].step.add(columns)
         }
     }
@@ -54,7 +54,7 @@ extension Apus_V1_Quantiles {
     init(_ histogram: LatencyHistogram) {
         self.init()
         let quantiles = histogram.quantiles
-        count = UInt64(quantiles.count)
+        count = quantiles.count
         p50Us = quantiles.p50.wireMicroseconds
         p95Us = quantiles.p95.wireMicroseconds
         p99Us = quantiles.p99.wireMicroseconds

@@ -1,6 +1,7 @@
 import ApusCore
 import ApusModel
 import ApusProtocol
+import Logging
 import ZeroMQ
 
 extension Coordinator {
@@ -59,7 +60,7 @@ extension Coordinator {
             }
             let name = machine.workerName(of: peer)
             if let name {
-                telemetry.take(step, from: name, at: now)
+                telemetry.take(step, from: name)
                 telemetry.countTokens(tokens.tokens, from: name, at: now)
             }
             machine.stepReceived(
@@ -81,7 +82,10 @@ extension Coordinator {
             machine.left(peer, at: now, into: &turn)
         case .ping: break
         case .error(let error):
-            logger.warning("a worker reports an error", metadata: ["code": "\(error.code)", "message": "\(error.message)"])
+            logger.warning(
+                "a worker reports an error",
+                metadata: ["code": "\(error.code)", "message": "\(error.message)"]
+            )
         default:
             throw ApusError(.unsupported, "a worker does not send this kind of message")
         }
@@ -93,7 +97,10 @@ extension Coordinator {
         var name: String?
         if case .hello(let hello) = envelope.body {
             guard let valid = WorkerName(hello.client) else {
-                throw ApusError(.invalidRequest, "the client's name must have 1 to 64 letters, digits, dots, hyphens or underscores")
+                throw ApusError(
+                    .invalidRequest,
+                    "the client's name must have 1 to 64 letters, digits, dots, hyphens or underscores"
+                )
             }
             name = valid.text
         }
@@ -126,7 +133,9 @@ extension Coordinator {
             machine.drainRequested(by: peer, number: drain.request, worker: worker, into: &turn)
         case .statusRequest(let request): turn.effects.append(.status(peer, request: request.request))
         case .jobsRequest(let request):
-            turn.effects.append(.jobs(peer, request: request.request, limit: request.limit == 0 ? 100 : Int(request.limit)))
+            turn.effects.append(
+                .jobs(peer, request: request.request, limit: request.limit == 0 ? 100 : Int(request.limit))
+            )
         case .ping: break
         case .error(let error):
             logger.debug("a client reports an error", metadata: ["code": "\(error.code)"])
@@ -215,7 +224,10 @@ extension WorkerRegistration {
     /// Reads and checks a registration.
     static func read(_ wire: Apus_V1_Register) throws(ApusError) -> (WorkerRegistration, [HeldAttempt]) {
         guard let name = WorkerName(wire.name), let model = ModelName(wire.model) else {
-            throw ApusError(.invalidRequest, "a worker's and a model's name must have 1 to 64 letters, digits, dots, hyphens or underscores")
+            throw ApusError(
+                .invalidRequest,
+                "a worker's and a model's name must have 1 to 64 letters, digits, dots, hyphens or underscores"
+            )
         }
         guard let fingerprint = Fingerprint(bytes: wire.fingerprint) else {
             throw ApusError(.invalidRequest, "a fingerprint must have 16 bytes")

@@ -1,6 +1,8 @@
 import ApusCore
+import ApusJournal
 import ApusModel
 import ApusProtocol
+import ApusTelemetry
 
 extension Coordinator {
     /// The cluster as it stands.
@@ -36,7 +38,7 @@ extension Coordinator {
     }
 
     private func workerStatus(_ view: WorkerView, at now: Timestamp) -> Apus_V1_WorkerStatus {
-        let measured = telemetry.workers[view.registration.name] ?? ClusterTelemetry.Worker()
+        var measured = telemetry.workers[view.registration.name] ?? ClusterTelemetry.Worker()
         var worker = Apus_V1_WorkerStatus()
         worker.name = view.registration.name.text
         worker.pid = view.registration.processID

@@ -1,9 +1,10 @@
 import ApusCore
 public import ApusJournal
-import ApusModel
+public import ApusModel
 import ApusProtocol
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 public import ZeroMQ
 
 /// The coordinator: an actor whose thread polls the sockets of clients and workers.
@@ -51,13 +52,14 @@ public actor Coordinator: PollDriver, Service {
     private var sources: PollSources?
     private var workerProbes: [Timestamp] = []
     private var clientProbe: Timestamp?
-    var stopped: StopRequest = .none
-    var failure: ApusError?
+    private nonisolated let shutdownRequested = Atomic(false)
+    private var stopped: StopRequest = .none
+    private var failure: ApusError?
     private let stopping: AsyncStream<Void>
-    let stopSignal: AsyncStream<Void>.Continuation
+    private let stopSignal: AsyncStream<Void>.Continuation
 
-    /// Why and until when the coordinator goes on.
-    enum StopRequest {
+    /// How far a shutdown is.
+    private enum StopRequest {
         case none
         /// Running streams may finish until then.
         case draining(until: Timestamp)
@@ -100,7 +102,7 @@ public actor Coordinator: PollDriver, Service {
         var generator = SystemRandomNumberGenerator()
         identity = String(generator.next(), radix: 16)
         machine = CoordinatorMachine(settings: CoordinatorSettings(secret: generator.next()))
-        telemetry = ClusterTelemetry(startedAt: startedAt)
+        telemetry = ClusterTelemetry()
         (stopping, stopSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -119,22 +121,15 @@ public actor Coordinator: PollDriver, Service {
         )
         executor.drive(self)
         onReady(endpoints)
-        await withTaskCancellationOrGracefulShutdownHandler {
+        await withGracefulShutdownHandler {
             // The stream ends when the last turn says so, and also when the task is cancelled.
             for await _ in stopping {}
-        } onCancelOrGracefulShutdown: {
-            Task { await self.beginShutdown() }
+        } onGracefulShutdown: {
+            self.shutdownRequested.store(true, ordering: .relaxed)
+            self.executor.wake()
         }
         executor.stop()
         if let failure { throw failure }
-    }
-
-    /// Takes no new jobs from now on, and stops when the running streams have ended.
-    func beginShutdown() {
-        guard case .none = stopped else { return }
-        machine.drainingBegan()
-        stopped = .draining(until: executor.now + configuration.drainTimeout)
-        executor.wake()
     }
 
     /// One turn: take what came, decide, commit, send.
@@ -244,7 +239,11 @@ public actor Coordinator: PollDriver, Service {
 
     private func advanceShutdown(at now: Timestamp) {
         switch stopped {
-        case .none: break
+        case .none:
+            guard shutdownRequested.load(ordering: .relaxed) else { return }
+            machine.drainingBegan()
+            stopped = .draining(until: now + configuration.drainTimeout)
+            advanceShutdown(at: now)
         case .draining(let until):
             // Streams that only wait for a slot don't hold a shutdown up: nobody knows whether one comes.
             guard machine.counters.active == 0 || now >= until else { return }

@@ -36,9 +36,11 @@ struct RouterPort: ~Copyable {
         options.sendHighWaterMark = highWaterMark
         options.receiveHighWaterMark = highWaterMark
         options.maximumMessageBytes = Limits.frameBytes
-        socket = try Socket(context, .router, options)
-        monitor = try socket.monitor()
+        let socket = try Socket(context, .router, options)
+        let monitor = try socket.monitor()
         self.endpoint = try socket.bind(endpoint)
+        self.socket = socket
+        self.monitor = monitor
     }
 
     /// Whether a message waits for anybody.
@@ -74,6 +76,7 @@ struct RouterPort: ~Copyable {
     /// - Parameters:
     ///   - drained: Called for each peer that has everything now.
     ///   - lost: Called for each peer that is gone.
+    /// - Throws: Where the transport itself fails.
     mutating func flush(drained: (Route) -> Void, lost: (Route) -> Void) throws(ZeroMQError) {
         for route in Array(backlogs.keys) {
             guard var backlog = backlogs[route] else { continue }

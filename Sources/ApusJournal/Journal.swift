@@ -21,6 +21,7 @@ public protocol Journal: AnyObject {
     ///   - stream: A stream that is accepted and not forgotten.
     ///   - range: Indexes below the number of committed tokens.
     ///   - columns: Receives the tokens as one row at its end.
+    /// - Throws: `internalFailure` where the journal does not hold them or can't be read.
     func read(_ stream: StreamID, _ range: Range<Int>, into columns: inout TokenColumns) throws(ApusError)
 
     /// Reads the vocabulary numbers of a stream's tokens from index 0.
@@ -28,6 +29,8 @@ public protocol Journal: AnyObject {
     /// - Parameters:
     ///   - stream: A stream that is accepted and not forgotten.
     ///   - count: How many; at most the number of committed tokens.
+    /// - Returns: `count` numbers.
+    /// - Throws: `internalFailure` where the journal does not hold them or can't be read.
     func history(of stream: StreamID, count: Int) throws(ApusError) -> [Int32]
 }
 

@@ -87,8 +87,9 @@ public struct TokenColumns: Hashable, Sendable {
     /// The columns in parts of bounded size, in order; a single part where they are within the bounds.
     ///
     /// - Parameters:
-    ///   - tokens: The most tokens of a part; a row is never longer.
+    ///   - limit: The most tokens of a part; a longer row is cut.
     ///   - textBytes: Bytes of text after which a part ends with the row that reached them.
+    /// - Returns: The parts; none for empty columns.
     public func split(tokens limit: Int, textBytes: Int) -> [TokenColumns] {
         if self.tokens <= limit, text.count <= textBytes { return isEmpty ? [] : [self] }
         var parts: [TokenColumns] = []

@@ -27,6 +27,7 @@ package enum EnvelopeCodec {
     /// Decodes a frame; unknown fields are kept.
     ///
     /// - Parameter bytes: The frame; borrowed for the call.
+    /// - Returns: The envelope; its body is `nil` for a kind of message that this side does not know.
     /// - Throws: `versionMismatch` for another version byte; `protocolViolation` for an empty or oversized frame and for
     ///   bytes that are not an envelope.
     package static func decode(_ bytes: UnsafeRawBufferPointer) throws(ApusError) -> Apus_V1_Envelope {

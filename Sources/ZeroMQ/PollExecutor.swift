@@ -36,7 +36,7 @@ public final class PollExecutor: SerialExecutor, @unchecked Sendable {
     ///   - interest: What to poll it for.
     /// - Returns: How `ReadySet` knows it.
     public func register(_ socket: borrowing Socket, _ interest: PollInterest = .readable) -> PollToken {
-        loop.add(socket.handle.raw, interest)
+        loop.add(socket.handle, interest)
     }
 
     /// Polls a monitor from the next turn on.
@@ -44,7 +44,7 @@ public final class PollExecutor: SerialExecutor, @unchecked Sendable {
     /// - Parameter monitor: The monitor; it stays open until it is unregistered or the executor has stopped.
     /// - Returns: How `ReadySet` knows it.
     public func register(_ monitor: borrowing SocketMonitor) -> PollToken {
-        loop.add(monitor.inbox.handle.raw, .readable)
+        loop.add(monitor.inbox.handle, .readable)
     }
 
     /// Changes what a source is polled for.

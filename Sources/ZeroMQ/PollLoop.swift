@@ -111,9 +111,9 @@ final class PollLoop: @unchecked Sendable {
     // MARK: On the loop's thread
 
     /// Polls a socket from the next turn on.
-    func add(_ raw: UnsafeMutableRawPointer, _ interest: PollInterest) -> PollToken {
+    func add(_ handle: SocketHandle, _ interest: PollInterest) -> PollToken {
         precondition(isOnThread, "sockets are registered on the executor's own thread")
-        return confined.sources.add(raw, interest)
+        return confined.sources.add(handle, interest)
     }
 
     /// Changes what a source is polled for.

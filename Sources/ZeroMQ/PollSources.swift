@@ -15,7 +15,7 @@ struct PollSources {
 
     private struct Source {
         let serial: UInt64
-        let raw: UnsafeMutableRawPointer
+        let handle: SocketHandle
         var interest: PollInterest
     }
 
@@ -28,14 +28,13 @@ struct PollSources {
     private var order: [Int] = []
     private var isStale = true
 
-    /// Adds a socket.
-    // Invariant: the caller keeps the socket open until it is removed.
-    mutating func add(_ raw: UnsafeMutableRawPointer, _ interest: PollInterest) -> PollToken {
+    /// Adds a socket, which the caller keeps open until it is removed.
+    mutating func add(_ handle: SocketHandle, _ interest: PollInterest) -> PollToken {
         let slot = slots.firstIndex { $0 == nil } ?? slots.count
         precondition(slot < Self.maximumCount, "an executor polls at most \(Self.maximumCount) sockets")
         if slot == slots.count { slots.append(nil) }
         lastSerial += 1
-        slots[slot] = Source(serial: lastSerial, raw: raw, interest: interest)
+        slots[slot] = Source(serial: lastSerial, handle: handle, interest: interest)
         isStale = true
         return PollToken(slot: slot, serial: lastSerial)
     }
@@ -75,13 +74,16 @@ struct PollSources {
     mutating func poll(_ wakeUp: CInt, alone: Bool, milliseconds: Int) -> (ready: ReadySet, isWoken: Bool) {
         if isStale { rebuild(wakeUp) }
         var ready = ReadySet()
-        // Invariant: `items` is this loop's own, and its sockets are open as `add` demands.
+        for slot in order where !alone {
+            precondition(slots[slot]?.handle.isOpen == true, "a socket was closed before it was unregistered")
+        }
+        // Invariant: `items` is this loop's own, and its sockets are open; see above.
         let count = items.withUnsafeMutableBufferPointer {
             zmq_poll($0.baseAddress, alone ? 1 : CInt($0.count), milliseconds)
         }
         guard count >= 0 else {
-            // After a signal the loop looks again; everything else means that a polled socket was closed.
-            precondition(zmq_errno() == EINTR, "poll failed; was a socket closed before it was unregistered?")
+            // After a signal the loop looks again; nothing else can happen to open sockets of a context that they keep alive.
+            precondition(zmq_errno() == EINTR, "zmq_poll failed with error \(zmq_errno())")
             return (ready, false)
         }
         guard count > 0 else { return (ready, false) }
@@ -105,7 +107,7 @@ struct PollSources {
             var events: CInt = 0
             if source.interest.contains(.readable) { events |= ZMQ_POLLIN }
             if source.interest.contains(.writable) { events |= ZMQ_POLLOUT }
-            items.append(zmq_pollitem_t(socket: source.raw, fd: -1, events: CShort(events), revents: 0))
+            items.append(zmq_pollitem_t(socket: source.handle.raw, fd: -1, events: CShort(events), revents: 0))
             order.append(slot)
         }
         isStale = false

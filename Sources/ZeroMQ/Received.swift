@@ -23,6 +23,8 @@ public enum SendResult: Sendable {
     /// ZeroMQ took the message; whether it arrives is the peer's to say.
     case sent
     /// The peer's queue is full, or there is no connection yet; the message was not taken.
+    ///
+    /// A router whose queue for a peer was full when the peer left says this until it next receives: read before resending.
     case wouldBlock
     /// A router has no such peer (any more); the message was not taken.
     case unreachable

@@ -42,6 +42,7 @@ public struct Socket: ~Copyable {
     /// - Throws: `ZeroMQError`; see `isAddressInUse` and `isInvalidEndpoint`.
     @discardableResult
     public borrowing func bind(_ endpoint: String) throws(ZeroMQError) -> String {
+        try Self.checkPort(of: endpoint, "bind")
         guard zmq_bind(handle.raw, endpoint) == 0 else { throw ZeroMQError("bind", endpoint: endpoint) }
         return try handle.lastEndpoint()
     }
@@ -51,6 +52,7 @@ public struct Socket: ~Copyable {
     /// - Parameter endpoint: Where to.
     /// - Throws: `ZeroMQError` for an impossible endpoint; an absent peer is no error.
     public borrowing func connect(_ endpoint: String) throws(ZeroMQError) {
+        try Self.checkPort(of: endpoint, "connect to")
         guard zmq_connect(handle.raw, endpoint) == 0 else { throw ZeroMQError("connect to", endpoint: endpoint) }
     }
 
@@ -124,6 +126,14 @@ public struct Socket: ~Copyable {
 }
 
 extension Socket {
+    /// Refuses a port over 65,535, which ZeroMQ 4.3.4 takes modulo 65,536.
+    private static func checkPort(of endpoint: String, _ operation: String) throws(ZeroMQError) {
+        guard endpoint.hasPrefix("tcp://"), let port = endpoint.split(separator: ":").last.flatMap({ Int($0) }),
+            port > UInt16.max
+        else { return }
+        throw ZeroMQError(number: EINVAL, operation: operation, endpoint: endpoint)
+    }
+
     /// Takes the next frame, if one waits.
     private borrowing func nextPart() throws(ZeroMQError) -> Part? {
         // Invariant: ZeroMQ initialises the message in place; on failure it stays an empty one that owns nothing.

@@ -92,6 +92,8 @@ public struct SocketOptions: Sendable {
         try handle.set(ZMQ_TCP_KEEPALIVE_INTVL, to: 10)
         try handle.set(ZMQ_TCP_KEEPALIVE_CNT, to: 3)
         if kind == .router {
+            // All clients come back at once after a restart; past the default of 100 the kernel makes some wait for seconds.
+            try handle.set(ZMQ_BACKLOG, to: 1024)
             try handle.set(ZMQ_ROUTER_MANDATORY, to: 1)
             try handle.set(ZMQ_ROUTER_HANDOVER, to: 0)
         }

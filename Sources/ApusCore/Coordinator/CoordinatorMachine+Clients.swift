@@ -53,8 +53,13 @@ extension CoordinatorMachine {
     /// The same key with the same request answers with the same job, from its first token; with another request it is refused.
     ///
     /// - Parameters:
+    ///   - peer: The client's connection.
+    ///   - number: The client's own number for the request; the answer carries it.
+    ///   - key: The idempotency key.
     ///   - request: A request that `validate` let through.
     ///   - credit: The index up to which the client takes tokens.
+    ///   - now: When it came.
+    ///   - turn: Receives the decisions.
     public mutating func submitted(
         by peer: ClientPeer,
         number: UInt64,

@@ -28,14 +28,15 @@ extension CoordinatorMachine {
     /// Leases vacant slots to waiting streams, as long as there are both.
     mutating func dispatch(at now: Timestamp, into turn: inout Turn) {
         for queue in queues.indices {
-            while let stream = queues[queue].popFirst() {
-                guard let place = ledger.place(of: stream), ledger[place].isQueued else { continue }
+            while let stream = queues[queue].first {
+                guard let place = ledger.place(of: stream), ledger[place].isQueued else {
+                    queues[queue].removeFirst()
+                    continue
+                }
                 let model = queues[queue].model
                 guard let worker = Placement.choose(among: workers, model: model, preferring: ledger[place].fingerprint)
-                else {
-                    queues[queue].putBack(stream)
-                    break
-                }
+                else { break }
+                queues[queue].removeFirst()
                 lease(place, to: worker, at: now, into: &turn)
             }
             if queues[queue].count > 2 * counters.queued + 64 {

@@ -6,7 +6,11 @@ extension CoordinatorMachine {
     /// Each row is taken where its epoch is the stream's present one and its index comes next; what is already known is trimmed,
     /// what belongs to a fenced attempt is refused and revoked, a gap ends the attempt.
     ///
-    /// - Parameter report: The message; its columns are valid and carry epochs.
+    /// - Parameters:
+    ///   - report: The message; its columns are valid and carry epochs.
+    ///   - peer: The worker's connection.
+    ///   - now: When it came.
+    ///   - turn: Receives the decisions.
     public mutating func stepReceived(
         _ report: StepReport,
         from peer: WorkerPeer,
@@ -164,7 +168,9 @@ extension CoordinatorMachine {
         turn.acknowledge(workers[worker].peer, ledger[place].id, through: ledger[place].next, limit: limit)
     }
 
-    /// The index up to which a worker may compute now. A stream that nobody follows runs to its end.
+    /// The index up to which a worker may compute now.
+    ///
+    /// A stream that nobody follows runs to its end.
     func workerLimit(at place: Int) -> Int {
         let window = ledger[place].next + settings.workerWindow
         guard let furthest = ledger[place].consumers.map(\.limit).max() else { return window }

@@ -1,6 +1,8 @@
 /// The numbers that the coordinator's decisions depend on.
 public struct CoordinatorSettings: Hashable, Sendable {
-    /// A worker that sends nothing for so long is lost. Workers beat every 100 ms, so that several beats may be late.
+    /// A worker that sends nothing for so long is lost.
+    ///
+    /// Workers beat every 100 ms, so several beats may be late.
     public var beatTimeout: Duration = .milliseconds(500)
 
     /// A busy worker whose progress stands still for so long beyond its own expected step time hangs.

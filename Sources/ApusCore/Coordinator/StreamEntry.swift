@@ -86,7 +86,9 @@ struct Consumer: Hashable, Sendable {
     /// The index up to which it takes tokens.
     var limit: Int
 
-    /// Whether its acceptance is sent. Until then it gets tokens only from the journal when the turn ends: tokens that are passed
-    /// on directly go out before the answers of the turn.
+    /// Whether its acceptance is sent.
+    ///
+    /// Until then it gets tokens only from the journal, when the turn ends: tokens that are passed on directly go out before
+    /// the answers of the turn.
     var isSettled = false
 }

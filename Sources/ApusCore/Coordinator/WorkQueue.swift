@@ -23,11 +23,13 @@ struct WorkQueue: Sendable {
         }
     }
 
-    /// Takes the next stream out.
-    mutating func popFirst() -> StreamID? { failovers.popFirst() ?? admissions.popFirst() }
+    /// The stream that is next.
+    var first: StreamID? { failovers.first ?? admissions.first }
 
-    /// Puts a stream back to the front.
-    mutating func putBack(_ stream: StreamID) { failovers.prepend(stream) }
+    /// Takes the next stream out.
+    mutating func removeFirst() {
+        if failovers.popFirst() == nil { admissions.removeFirst() }
+    }
 
     /// Drops the streams that no longer wait.
     mutating func compact(keeping waits: (StreamID) -> Bool) {

@@ -1,0 +1,95 @@
+import ApusClient
+import ApusModel
+import ApusTestKit
+import ArgumentParser
+import Foundation
+import Synchronization
+
+/// Tokens a second through one coordinator beside a bare libzmq relay, and the time that Apus adds to a token.
+struct RelayBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "relay",
+        abstract: "Tokens a second through one coordinator, beside a bare libzmq relay in the same run."
+    )
+
+    @OptionGroup var options: BenchOptions
+
+    @Option(help: "Streams beside each other, a run each.")
+    var streams: [Int] = [1, 16, 64, 256, 1_024]
+
+    @Option(help: "Tokens of a run.")
+    var tokens = 4_000_000
+
+    @Option(help: "Simulated workers.")
+    var workers = 2
+
+    func run() async throws {
+        var figures = Figures()
+        var bare: [Double] = []
+        let program = try TestCluster.program("apus", variable: "APUS")
+        for count in streams {
+            // The peer is measured before each run, so that both see the same machine.
+            bare.append(try BareRelay.run(tokens: tokens / 2, sources: workers))
+            figures.add("bare relay, before \(count) streams", bare[bare.count - 1], "tokens/s")
+            let outcome = try await throughput(of: count, program: program)
+            let ratio = outcome.tokensPerSecond / bare[bare.count - 1]
+            figures.add("apus, \(count) streams", outcome.tokensPerSecond, "tokens/s")
+            figures.add("apus / bare relay, \(count) streams", ratio, "x", goal: count >= 64 ? ">= 1.0" : "")
+            figures.add(
+                "coordinator CPU, \(count) streams",
+                outcome.coordinatorMicroseconds / 1_000 / (Double(outcome.tokens) / 1_000_000),
+                "ms/million tokens"
+            )
+            guard outcome.failures.isEmpty else {
+                throw ValidationError(outcome.failures.joined(separator: "\n"))
+            }
+        }
+        let added = try await addedLatency(program: program)
+        figures.add("added per token, low load", milliseconds: added, goals: [50: "<= 0.3", 99: "<= 1.5"])
+        figures.printTable()
+        try figures.write(to: options.json)
+    }
+
+    private func throughput(of streams: Int, program: String) async throws -> ClusterLoad.Outcome {
+        let cluster = try TestCluster(executable: program)
+        let slots = (streams + workers - 1) / workers
+        let started = try (0..<workers).map { _ in try cluster.startSimulatedWorker(slots: slots) }
+        let perStream = min(Limits.maximumTokens, tokens / streams)
+        let configuration = ClientConfiguration(endpoint: cluster.clients, name: "bench", creditWindow: 4_096)
+        let outcome = try await ApusClient.withClient(configuration) { client in
+            try await ClusterLoad(streams: streams, tokensPerStream: perStream).run(on: client)
+        }
+        withExtendedLifetime(started) {}
+        return outcome
+    }
+
+    /// Milliseconds from the moment at which a simulated worker drew a token to its arrival at the client's callback.
+    ///
+    /// The worker's tokens are the time of their drawing; both processes read the same clock of the system.
+    private func addedLatency(program: String) async throws -> [Double] {
+        let cluster = try TestCluster(executable: program)
+        let worker = try cluster.startSimulatedWorker(slots: 4, stepMicroseconds: 5_000, further: ["--sim-stamp-time"])
+        let times = Mutex<[Double]>([])
+        try await ApusClient.withClient(ClientConfiguration(endpoint: cluster.clients, name: "bench")) { client in
+            let (ended, end) = AsyncStream.makeStream(of: Void.self)
+            let count = 1_000
+            for stream in 0..<2 {
+                let request = GenerationRequest(prompt: "stream \(stream)", isRaw: true, maximumTokens: count)
+                _ = try await client.submit(request) { update in
+                    switch update {
+                    case .batch(let batch):
+                        let now = StampClock.microseconds
+                        times.withLock { times in
+                            for id in batch.ids { times.append(Double(StampClock.elapsed(since: id, at: now)) / 1_000) }
+                        }
+                    case .finished, .failed: end.yield()
+                    }
+                }
+            }
+            var iterator = ended.makeAsyncIterator()
+            for _ in 0..<2 { _ = await iterator.next() }
+        }
+        withExtendedLifetime(worker) {}
+        return times.withLock { $0 }
+    }
+}
