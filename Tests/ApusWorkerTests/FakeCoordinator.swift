@@ -34,16 +34,20 @@ actor FakeCoordinator: PollDriver {
         route = nil
         received = []
         socket = try Socket(context, .router)
-        while true {
-            do throws(ZeroMQError) {
-                try socket.bind(endpoint)
-                break
-            } catch where error.isAddressInUse {
-                // ZeroMQ's own thread still closes the old listener.
-                continue
-            }
-        }
+        // ZeroMQ's own thread may still be closing the old listener.
+        while try !isBound() {}
         token = executor.register(socket)
+    }
+
+    /// Listens, unless the endpoint is still in use.
+    private func isBound() throws -> Bool {
+        do {
+            try socket.bind(endpoint)
+            return true
+        } catch {
+            guard error.isAddressInUse else { throw error }
+            return false
+        }
     }
 
     nonisolated func stop() { executor.stop() }
