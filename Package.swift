@@ -161,6 +161,19 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "ApusTelemetryTests",
+            dependencies: ["ApusModel", "ApusTelemetry"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusWorkerTests",
+            dependencies: [
+                "ApusModel", "ApusCore", "ApusEngine", "ApusProtocol", "ApusWorker", "ZeroMQ",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "ApusLlamaTests",
             dependencies: ["ApusModel", "ApusEngine", "ApusLlama", "ApusTestKit"],
             swiftSettings: strict + llamaFlags,
