@@ -22,8 +22,10 @@ import ApusProtocol
 /// Every failure is an `ApusError`: `unreachable` where nobody answers, `timeout` where an answer stays away, `overloaded`
 /// where a bound of this client or of the cluster is reached, and whatever the coordinator refuses with.
 public final class ApusClient: Sendable {
+    /// The actor behind this client; nobody else holds it for long.
+    let connection: ClientConnection
+
     private let configuration: ClientConfiguration
-    private let connection: ClientConnection
     private let inbox: ClientInbox
 
     /// Starts to connect; the first call waits for the connection.

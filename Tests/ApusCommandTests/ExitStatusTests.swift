@@ -6,13 +6,16 @@ import Testing
 
 @Suite("Exit statuses")
 struct ExitStatusTests {
-    @Test("Wrong usage is 2 where argument-parser says 64", arguments: [["submit"], ["nonsense"], ["drain"], ["attach", "x"]])
+    @Test(
+        "Wrong usage is 2 where argument-parser says 64",
+        arguments: [["submit"], ["nonsense"], ["drain"], ["attach", "x"]]
+    )
     func wrongUsageIsTwo(arguments: [String]) {
         #expect(throws: (any Error).self) { try Apus.parseAsRoot(arguments) }
         do {
             _ = try Apus.parseAsRoot(arguments)
         } catch {
-            #expect(ExitStatus(parserStatus: Apus.exitCode(for: error).rawValue) == .usage)
+            #expect(apus.ExitStatus(parserStatus: Apus.exitCode(for: error).rawValue) == .usage)
         }
     }
 
@@ -21,7 +24,7 @@ struct ExitStatusTests {
         do {
             _ = try Apus.parseAsRoot(arguments)
         } catch {
-            #expect(ExitStatus(parserStatus: Apus.exitCode(for: error).rawValue) == .done)
+            #expect(apus.ExitStatus(parserStatus: Apus.exitCode(for: error).rawValue) == .done)
         }
     }
 
@@ -32,17 +35,17 @@ struct ExitStatusTests {
         ]
         let unavailable: Set<ApusError.Code> = [.overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown]
         for code in ApusError.Code.allCases {
-            let expected: ExitStatus =
+            let expected: apus.ExitStatus =
                 code == .cancelled
                 ? .interrupted : usage.contains(code) ? .usage : unavailable.contains(code) ? .unavailable : .failed
-            #expect(ExitStatus(ApusError(code, "")) == expected, "\(code)")
+            #expect(apus.ExitStatus(ApusError(code, "")) == expected, "\(code)")
         }
     }
 
     @Test("A job's end is done only where it is a good one")
     func endsMap() {
         for reason in FinishReason.allCases {
-            #expect(ExitStatus(StreamEnd(reason: reason)) == (reason.isSuccess ? .done : .failed))
+            #expect(apus.ExitStatus(StreamEnd(reason: reason)) == (reason.isSuccess ? .done : .failed))
         }
     }
 }

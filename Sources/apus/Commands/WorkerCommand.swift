@@ -30,7 +30,9 @@ struct WorkerCommand: AsyncParsableCommand {
     )
     var coordinator: String?
 
-    @Option(help: ArgumentHelp("The worker's name, unique in the cluster; default: host and process.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("The worker's name, unique in the cluster; default: host and process.", valueName: "name")
+    )
     var name: WorkerName?
 
     @OptionGroup var engine: EngineOptions

@@ -62,7 +62,9 @@ enum Server {
     /// Whether only processes of this machine reach an endpoint.
     static func isLocal(_ endpoint: String) -> Bool {
         guard endpoint.hasPrefix("tcp://") else { return true }
-        let host = endpoint.dropFirst("tcp://".count).split(separator: ":").dropLast().joined(separator: ":")
-        return host.hasPrefix("127.") || host == "localhost" || host == "[::1]" || host == "::1" || host == "lo"
+        let address = endpoint.dropFirst("tcp://".count)
+        // The port stands behind the last colon; an IPv6 address has more of them.
+        let host = address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
+        return host.hasPrefix("127.") || ["localhost", "[::1]", "lo"].contains(host)
     }
 }
