@@ -42,6 +42,7 @@ public final class SimulatedEngine: InferenceEngine {
     ///   - prompt: The request's prompt.
     ///   - index: The token's place in the stream.
     ///   - weights: The configuration's `weights`.
+    /// - Returns: The token, unless the configuration's end-of-generation rule puts its end there.
     public static func token(seed: UInt64, prompt: String, index: Int, weights: UInt64 = 0) -> TokenID {
         word(mix(key(seed: seed, prompt: prompt, weights: weights) &+ UInt64(index)))
     }

@@ -36,7 +36,7 @@ public struct BatchController: Sendable {
 
     /// What one batch cost.
     private struct Observation {
-        var latencySeconds: Double
+        var nanoseconds: Int64
         var throughput: Double
     }
 
@@ -80,18 +80,19 @@ public struct BatchController: Sendable {
     ///   - throughput: Tokens a second of the batch.
     public mutating func batchMeasured(latency: Duration, throughput: Double) {
         if observations.count == Self.remembered { observations.removeFirst() }
-        observations.append(Observation(latencySeconds: latency.inSeconds, throughput: throughput))
+        observations.append(Observation(nanoseconds: min(latency.nanoseconds, 1 << 60), throughput: throughput))
         guard observations.count >= Self.considered else { return }
-        var latencySum = 0.0
+        // Sums of whole nanoseconds compare exactly where means in fractions would not.
+        var sum: Int64 = 0
         var throughputSum = 0.0
         for observation in observations.suffix(Self.considered) {
-            latencySum += observation.latencySeconds
+            sum += observation.nanoseconds
             throughputSum += observation.throughput
         }
-        let meanLatency = latencySum / Double(Self.considered)
-        if meanLatency > settings.longestLatency.inSeconds {
+        let count = Int64(Self.considered)
+        if sum > settings.longestLatency.nanoseconds * count {
             move(to: limit - 1)
-        } else if meanLatency < settings.targetLatency.inSeconds, throughputSum > 0 {
+        } else if sum < settings.targetLatency.nanoseconds * count, throughputSum > 0 {
             move(to: limit + 1)
         }
     }

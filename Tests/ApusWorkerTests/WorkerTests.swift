@@ -1,0 +1,291 @@
+import ApusEngine
+import ApusModel
+import ApusProtocol
+import ApusWorker
+import Logging
+import Testing
+
+/// Runs a worker with a simulated engine against a fake coordinator for the time of a test.
+private func withWorker(
+    engine: @escaping @Sendable () throws -> any InferenceEngine = { SimulatedEngine(.free) },
+    onReady: @escaping @Sendable (EngineDescription) -> Void = { _ in },
+    body: @escaping @Sendable (FakeCoordinator) async throws -> Void
+) async throws {
+    let coordinator = try FakeCoordinator()
+    let endpoint = try await coordinator.start()
+    defer { coordinator.stop() }
+    var configuration = WorkerConfiguration(coordinator: endpoint, name: WorkerName(unchecked: "w1"))
+    configuration.enlistmentTimeout = .milliseconds(200)
+    let worker = try Worker(
+        configuration: configuration,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        onReady: onReady,
+        engine: engine
+    )
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await worker.run() }
+        try await body(coordinator)
+        group.cancelAll()
+        try await group.waitForAll()
+    }
+}
+
+/// The texts of a stream's tokens, checked to be complete and in order.
+private func text(of stream: UInt64, in columns: [Apus_V1_TokenColumns], from first: UInt64 = 0) -> String {
+    var bytes: [UInt8] = []
+    var next = first
+    for wire in columns {
+        let columns = TokenColumns(wire)
+        #expect(columns.isValid)
+        var token = 0
+        var byte = 0
+        for row in 0..<columns.rows {
+            for place in 0..<Int(columns.counts[row]) {
+                let length = Int(columns.textLengths[token])
+                if columns.streams[row] == stream {
+                    #expect(columns.firstIndexes[row] + UInt64(place) == next)
+                    next += 1
+                    bytes += columns.text[byte..<byte + length]
+                }
+                token += 1
+                byte += length
+            }
+        }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+@Suite("Worker", .timeLimit(.minutes(1)))
+struct WorkerTests {
+    @Test("It registers with what it is, and is ready once it is enlisted")
+    func registers() async throws {
+        let (ready, continuation) = AsyncStream.makeStream(of: EngineDescription.self)
+        try await withWorker(onReady: { continuation.yield($0) }) { coordinator in
+            let register = try await coordinator.enlist()
+            #expect(register.name == "w1")
+            #expect(register.model == "simulated")
+            #expect(register.engine == "simulated")
+            #expect(register.exactness == "exact")
+            #expect(register.fingerprint.count == 16)
+            #expect(register.slots == 16)
+            #expect(register.version == ApusVersion.release)
+            #expect(register.pid > 0)
+            #expect(!register.host.isEmpty)
+            #expect(register.held.isEmpty)
+            let description = await ready.first { _ in true }
+            #expect(description?.engine == "simulated")
+        }
+    }
+
+    @Test("Without an answer it registers again, under the same incarnation")
+    func registersAgain() async throws {
+        try await withWorker { coordinator in
+            let first = await coordinator.next { $0.register.name.isEmpty ? nil : $0.register }
+            let second = try await coordinator.enlist()
+            #expect(first.incarnation == second.incarnation)
+            var error = Apus_V1_Error()
+            error.code = "not_found"
+            try await coordinator.send(.error(error))
+            let third = try await coordinator.enlist()
+            #expect(third.incarnation == first.incarnation)
+        }
+    }
+
+    @Test("An assigned stream comes whole, with its end and its measurements")
+    func runsAssignment() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            try await coordinator.assign(5, tokens: 200)
+            let (tokens, end) = await coordinator.collect(untilEndOf: 5)
+            #expect(text(of: 5, in: tokens) == SimulatedEngine.text(seed: 5, prompt: "a prompt", count: 200))
+            #expect(end.reason == "length")
+            #expect(end.promptTokens == 3)
+            try await coordinator.acknowledge(5, through: 200, limit: 200)
+            let measured = await coordinator.step { $0.hasInterTokenUs && $0.hasStepUs }
+            #expect(measured.interTokenUs.counts.reduce(0, +) > 0)
+            #expect(measured.load.batchLimit > 1)
+        }
+    }
+
+    @Test("An impossible assignment ends with its reason")
+    func impossibleAssignment() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            try await coordinator.assign(5, tokens: 0)
+            let (_, end) = await coordinator.collect(untilEndOf: 5)
+            #expect(end.reason == "failed")
+            #expect(end.errorCode == "invalid_request")
+        }
+    }
+
+    @Test("An idle worker gives beats; a long step gives beats that say it is busy")
+    func beats() async throws {
+        var configuration = SimulatedEngineConfiguration.free
+        configuration.stepMicroseconds = 400_000
+        let slow = configuration
+        try await withWorker(engine: { SimulatedEngine(slow) }) { coordinator in
+            _ = try await coordinator.enlist()
+            let idle = await coordinator.step()
+            #expect(!idle.busy)
+            #expect(idle.load.active == 0)
+            try await coordinator.assign(5, tokens: 3)
+            let first = await coordinator.step { $0.busy && !$0.hasTokens && $0.load.active == 1 }
+            let second = await coordinator.step { $0.busy && !$0.hasTokens }
+            #expect(first.progress == second.progress)
+            #expect(second.load.memoryBytes > 0)
+            let (_, end) = await coordinator.collect(untilEndOf: 5)
+            #expect(end.reason == "length")
+            let after = await coordinator.step { !$0.busy }
+            #expect(after.progress > second.progress)
+        }
+    }
+
+    @Test("After a reconnect it says what it holds and sends again what is not acknowledged")
+    func resendsAfterReconnect() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            try await coordinator.assign(5, tokens: 50)
+            try await coordinator.assign(6, tokens: 50, limit: 10)
+            _ = await coordinator.collect(untilEndOf: 5)
+            try await coordinator.acknowledge(5, through: 20, limit: 50)
+            // The answer to a ping of the engine's thread: the acknowledgement has been taken.
+            try await coordinator.assign(9, tokens: 1)
+            _ = await coordinator.collect(untilEndOf: 9)
+            try await coordinator.restart()
+            var keep = Apus_V1_Held()
+            keep.stream = 5
+            keep.epoch = 1
+            let register = try await coordinator.enlist(keep: [keep])
+            #expect(register.held.map(\.stream) == [5, 6, 9])
+            #expect(register.held.map(\.nextIndex) == [50, 10, 1])
+            let (tokens, end) = await coordinator.collect(untilEndOf: 5)
+            let whole = SimulatedEngine.text(seed: 5, prompt: "a prompt", count: 50)
+            let rest = text(of: 5, in: tokens, from: 20)
+            #expect(whole == SimulatedEngine.text(seed: 5, prompt: "a prompt", count: 20) + rest)
+            #expect(tokens.allSatisfy { Set($0.streams) == [5] })
+            #expect(end.reason == "length")
+        }
+    }
+
+    @Test("A revoked attempt stops, and another epoch of it runs from its history on")
+    func revocation() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            try await coordinator.assign(5, tokens: 50, limit: 10)
+            _ = await coordinator.step { $0.tokens.firstIndexes.contains(9) }
+            var revoke = Apus_V1_Revoke()
+            revoke.streams = [5]
+            revoke.epochs = [1]
+            try await coordinator.send(.revoke(revoke))
+            try await coordinator.assign(5, epoch: 2, tokens: 50)
+            let (tokens, end) = await coordinator.collect(untilEndOf: 5)
+            #expect(text(of: 5, in: tokens) == SimulatedEngine.text(seed: 5, prompt: "a prompt", count: 50))
+            #expect(end.epoch == 2)
+        }
+    }
+
+    @Test("Garbage is dropped and harms nothing")
+    func garbage() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            for bytes: [UInt8] in [[], [1], [9, 9, 9], [1, 0xFF, 0xFF, 0xFF], Array(repeating: 1, count: 5_000)] {
+                try await coordinator.send(raw: bytes)
+            }
+            try await coordinator.send(.hello(Apus_V1_Hello()))
+            var ack = Apus_V1_Ack()
+            ack.streams = [1, 2]
+            try await coordinator.send(.ack(ack))
+            ack.through = [.max, .max]
+            ack.limits = [.max, .max]
+            try await coordinator.send(.ack(ack))
+            var assign = Apus_V1_Assign()
+            assign.stream = .max
+            assign.epoch = .max
+            assign.limit = .max
+            assign.generation.prompt = "x"
+            assign.generation.maxTokens = 3
+            assign.history = [.min, .max]
+            try await coordinator.send(.assign(assign))
+            let (_, end) = await coordinator.collect(untilEndOf: .max)
+            #expect(end.reason == "length")
+        }
+    }
+
+    @Test("Drained, it finishes what runs, takes nothing new, says Bye and ends")
+    func drains() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            try await coordinator.assign(5, tokens: 30, limit: 10)
+            _ = await coordinator.step { $0.tokens.firstIndexes.contains(9) }
+            try await coordinator.send(.drainWorker(Apus_V1_DrainWorker()))
+            try await coordinator.assign(6, tokens: 30)
+            try await coordinator.acknowledge(5, through: 10, limit: 30)
+            let (tokens, end) = await coordinator.collect(untilEndOf: 5)
+            #expect(tokens.allSatisfy { Set($0.streams) == [5] })
+            #expect(end.reason == "length")
+            try await coordinator.acknowledge(5, through: 30, limit: 30)
+            await coordinator.next { envelope -> Void? in
+                if case .bye = envelope.body { () } else { nil }
+            }
+        }
+    }
+
+    @Test("Cancelled, it says Bye")
+    func cancellation() async throws {
+        let coordinator = try FakeCoordinator()
+        let endpoint = try await coordinator.start()
+        defer { coordinator.stop() }
+        let worker = try Worker(
+            configuration: WorkerConfiguration(coordinator: endpoint, name: WorkerName(unchecked: "w1")),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            engine: { SimulatedEngine(.free) }
+        )
+        let running = Task { try await worker.run() }
+        _ = try await coordinator.enlist()
+        _ = await coordinator.step()
+        running.cancel()
+        await coordinator.next { envelope -> Void? in
+            if case .bye = envelope.body { () } else { nil }
+        }
+        try await running.value
+    }
+
+    @Test("An engine that can't be made ends the run with its error")
+    func engineFailure() async throws {
+        let failure = ApusError(.engineFailure, "no such file")
+        let worker = try Worker(
+            configuration: WorkerConfiguration(coordinator: "tcp://127.0.0.1:9", name: WorkerName(unchecked: "w1")),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            engine: { throw failure }
+        )
+        await #expect(throws: failure) { try await worker.run() }
+    }
+
+    @Test("An impossible endpoint ends the run with an error")
+    func badEndpoint() async throws {
+        let worker = try Worker(
+            configuration: WorkerConfiguration(coordinator: "nonsense", name: WorkerName(unchecked: "w1")),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            engine: { SimulatedEngine(.free) }
+        )
+        await #expect(throws: ApusError.self) { try await worker.run() }
+    }
+
+    @Test("A coordinator of another version ends the run with its error")
+    func versionMismatch() async throws {
+        let coordinator = try FakeCoordinator()
+        let endpoint = try await coordinator.start()
+        defer { coordinator.stop() }
+        let worker = try Worker(
+            configuration: WorkerConfiguration(coordinator: endpoint, name: WorkerName(unchecked: "w1")),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            engine: { SimulatedEngine(.free) }
+        )
+        let running = Task { try await worker.run() }
+        _ = await coordinator.next { $0.register.name.isEmpty ? nil : $0.register }
+        var error = Apus_V1_Error()
+        error.code = ApusError.Code.versionMismatch.rawValue
+        try await coordinator.send(.error(error))
+        await #expect { try await running.value } throws: { ($0 as? ApusError)?.code == .versionMismatch }
+    }
+}
