@@ -123,9 +123,11 @@ let package = Package(
             name: "apus",
             dependencies: [
                 "ApusModel", "ApusCoordinator", "ApusWorker", "ApusClient", "ApusEngine", "ApusLlama", "ApusJournal",
+                "ApusCore", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict + llamaFlags,
             linkerSettings: llamaLinking
@@ -176,6 +178,18 @@ let package = Package(
             dependencies: ["ApusModel", "ApusEngine", "ApusLlama", "ApusTestKit"],
             swiftSettings: strict + llamaFlags,
             linkerSettings: llamaLinking
+        ),
+        .testTarget(
+            name: "ApusClientTests",
+            dependencies: ["ApusModel", "ApusProtocol", "ApusClient", "ZeroMQ"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusCommandTests",
+            dependencies: [
+                "ApusModel", "ApusClient", "apus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
         ),
         .testTarget(
             name: "ApusClusterTests",

@@ -25,7 +25,7 @@ public final class SimulatedEngine: InferenceEngine {
                 high: Self.mix(modelHash ^ configuration.weights),
                 low: Self.mix(configuration.weights &+ UInt64(configuration.endsOneTokenIn))
             ),
-            exactness: .exact,
+            exactness: configuration.stampsTime ? .consistent : .exact,
             prefillChunk: configuration.prefillChunk,
             replayChunk: configuration.replayChunk,
             prefillBudget: configuration.prefillBudget
@@ -158,7 +158,7 @@ public final class SimulatedEngine: InferenceEngine {
 
     /// Whether this is the end-of-generation token.
     public func endsGeneration(_ token: TokenID) -> Bool {
-        token.rawValue == SimulatedVocabulary.endOfGeneration
+        token.rawValue == SimulatedVocabulary.endOfGeneration && !configuration.stampsTime
     }
 
     /// Gives a slot back.
@@ -168,6 +168,9 @@ public final class SimulatedEngine: InferenceEngine {
 
     private func draw(slot: Int, index: Int) -> TokenID {
         guard let key = keys[slot] else { preconditionFailure("the slot is vacant") }
+        if configuration.stampsTime {
+            return TokenID(rawValue: Int32(truncatingIfNeeded: (MonotonicClock.now().nanoseconds / 1_000) & 0x7FFF_FFFF))
+        }
         let bits = Self.mix(key &+ UInt64(index))
         if configuration.endsOneTokenIn > 0, (bits >> 32) % UInt64(configuration.endsOneTokenIn) == 0 {
             return TokenID(rawValue: SimulatedVocabulary.endOfGeneration)

@@ -1,0 +1,38 @@
+import ApusClient
+import ApusModel
+import ArgumentParser
+
+/// Lists jobs.
+struct Jobs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the newest jobs.",
+        discussion: """
+            Examples:
+
+              apus jobs
+              apus jobs --limit 1000 --output json
+
+            With --output json there is one object a line, newest first: job, state,
+            model, tokens, max_tokens, worker, attempts, continuity, age_ms, key, and
+            error for a failed job.
+            """
+    )
+
+    @OptionGroup var client: ClientOptions
+
+    @Option(help: ArgumentHelp("The most jobs to list.", valueName: "n"))
+    var limit: Int = 100
+
+    @Option(help: ArgumentHelp("How to print the list: table or json.", valueName: "format"))
+    var output: ListFormat = .table
+
+    func run() async throws {
+        let jobs = try await ApusClient.withClient(client.configuration(name: "apus-jobs")) { connection in
+            try await connection.jobs(limit: limit)
+        }
+        switch output {
+        case .table: try Terminal.write(JobsTable.lines(jobs).map { $0 + "\n" }.joined())
+        case .json: for job in jobs { try Terminal.write(try JSONLine.encode(job)) }
+        }
+    }
+}

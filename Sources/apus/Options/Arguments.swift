@@ -1,0 +1,9 @@
+public import ApusModel
+public import ArgumentParser
+public import Logging
+
+// Read from the command line as they read themselves.
+extension JobID: ExpressibleByArgument {}
+extension WorkerName: ExpressibleByArgument {}
+extension ModelName: ExpressibleByArgument {}
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,20 @@
+import ApusClient
+
+/// Jobs as people read them.
+enum JobsTable {
+    /// The jobs' lines.
+    static func lines(_ jobs: [JobSummary]) -> [String] {
+        if jobs.isEmpty { return ["no jobs"] }
+        var table = TextTable([
+            "JOB", "STATE", "MODEL", ">TOKENS", "WORKER", ">ATTEMPTS", "CONTINUITY", ">AGE", "KEY", "ERROR",
+        ])
+        for job in jobs {
+            table.add([
+                job.job, job.state, job.model, "\(job.tokens)/\(job.maximumTokens)", job.worker, String(job.attempts),
+                job.continuity, StatusTable.duration(milliseconds: job.ageMilliseconds), job.key,
+                job.error?.code ?? "",
+            ])
+        }
+        return table.lines
+    }
+}

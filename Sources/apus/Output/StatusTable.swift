@@ -1,0 +1,65 @@
+import ApusClient
+import Foundation
+
+/// A cluster's status as people read it.
+enum StatusTable {
+    /// The status's lines.
+    static func lines(_ status: ClusterStatus) -> [String] {
+        let streams = status.streams
+        var lines = [
+            "coordinator \(status.coordinator)  version \(status.version)  pid \(status.pid)  "
+                + "up \(duration(milliseconds: status.uptimeMilliseconds))  journal \(status.journal)",
+            "streams     \(streams.active) active  \(streams.queued) queued  \(streams.completed) completed  "
+                + "\(streams.failed) failed  \(streams.cancelled) cancelled  \(status.failovers) failovers",
+            "tokens      \(status.tokens) total  \(decimal(status.tokensPerSecond))/s",
+            "times (ms)  first token \(quantiles(status.firstToken))  between tokens \(quantiles(status.interToken))  "
+                + "queue \(quantiles(status.queueWait))",
+            "load        \(status.clients) clients  \(status.rejected) rejected  \(status.malformed) malformed  "
+                + "\(status.stale) stale rows  \(megabytes(status.memoryBytes)) MB  "
+                + "\(decimal(status.processorMilliseconds / 1000)) s of processor",
+            "",
+        ]
+        if status.workers.isEmpty { return lines + ["no workers; start one with `apus worker`"] }
+        var table = TextTable([
+            "WORKER", ">PID", "HOST", "MODEL", "ENGINE", "STATE", ">SLOTS", ">BATCH", ">TOK/S", ">TTFT P50/P95",
+            ">ITL P50/P95", ">BEAT", ">FAILS", ">TOKENS", ">MB", "CLASS", "FINGERPRINT",
+        ])
+        for worker in status.workers {
+            table.add([
+                worker.name, String(worker.pid), worker.host, worker.model, worker.engine, worker.state,
+                "\(worker.active)/\(worker.slots)", "\(worker.batchSize)/\(worker.batchLimit)",
+                decimal(worker.tokensPerSecond), pair(worker.firstToken), pair(worker.interToken),
+                "\(worker.lastBeatMilliseconds) ms", String(worker.failures), String(worker.tokens),
+                megabytes(worker.memoryBytes), worker.exactness, String(worker.fingerprint.prefix(8)),
+            ])
+        }
+        lines += table.lines
+        return lines
+    }
+
+    private static func quantiles(_ times: Quantiles) -> String {
+        times.count == 0 ? "-" : "p50 \(decimal(times.p50)) p95 \(decimal(times.p95)) p99 \(decimal(times.p99))"
+    }
+
+    private static func pair(_ times: Quantiles) -> String {
+        times.count == 0 ? "-" : "\(decimal(times.p50))/\(decimal(times.p95))"
+    }
+
+    private static func megabytes(_ bytes: Int) -> String { bytes == 0 ? "-" : String(bytes >> 20) }
+
+    /// A number with as many decimals as its size deserves.
+    static func decimal(_ value: Double) -> String {
+        String(format: value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.2f", value)
+    }
+
+    /// A time in its largest two units.
+    static func duration(milliseconds: Int) -> String {
+        let seconds = milliseconds / 1000
+        switch seconds {
+        case 0..<60: return "\(seconds) s"
+        case 60..<3600: return "\(seconds / 60) min \(seconds % 60) s"
+        case 3600..<86_400: return "\(seconds / 3600) h \(seconds / 60 % 60) min"
+        default: return "\(seconds / 86_400) d \(seconds / 3600 % 24) h"
+        }
+    }
+}
