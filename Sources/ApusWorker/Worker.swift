@@ -113,6 +113,7 @@ public actor Worker: Service, PollDriver {
     /// - Throws: The engine's error when it can't be made; `invalidRequest` for an impossible endpoint; `versionMismatch` when
     ///   the coordinator speaks another version.
     public func run() async throws {
+        precondition(token == nil, "a worker runs once")
         let shutdown = shutdown
         let executor = executor
         let outcome = await withTaskCancellationOrGracefulShutdownHandler {

@@ -79,7 +79,7 @@ struct Apus: AsyncParsableCommand {
             """,
         version: ApusVersion.release,
         groupedSubcommands: [
-            CommandGroup(name: "Serve", subcommands: [Up.self, CoordinatorCommand.self]),
+            CommandGroup(name: "Serve", subcommands: [Up.self, CoordinatorCommand.self, WorkerCommand.self]),
             CommandGroup(name: "Jobs", subcommands: [Submit.self, Attach.self, Cancel.self, Jobs.self]),
             CommandGroup(name: "Operate", subcommands: [Status.self, Drain.self]),
         ]

@@ -63,7 +63,8 @@ actor Supervisor {
         case .stop: return machine.stopRequested(now: PollExecutor.monotonicNow())
         case .child(let child, .output(let line)): return heard(line, from: child)
         case .child(let child, .complaint(let line)):
-            lastWords[child] = line
+            // Said again behind the child's name, where a second "error:" would only be in the way.
+            lastWords[child] = line.hasPrefix("error: ") ? String(line.dropFirst("error: ".count)) : line
             Terminal.printError(Terminal.dim(plan.names[child] + "|") + " " + line)
             return []
         case .child(let child, .exited(let exit)):

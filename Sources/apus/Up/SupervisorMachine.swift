@@ -134,6 +134,9 @@ struct SupervisorMachine: Sendable {
         if case .status(let status) = exit, status == ExitStatus.usage.rawValue {
             return beginStop(Verdict(status: status, message: "\(name) could not start\(words)"), now: now)
         }
+        if child > 0, wasReady, exit == .status(0) {
+            return [.report("\(name) has left, as after `apus drain`; it is not started again")]
+        }
         processes[child].failures = wasReady ? 0 : processes[child].failures + 1
         if processes[child].failures >= Self.failureLimit {
             let status = if case .status(let status) = exit, status != 0 { status } else { ExitStatus.failed.rawValue }
@@ -168,7 +171,7 @@ struct SupervisorMachine: Sendable {
 
     /// The operator wants all to stop; the second time at once.
     mutating func stopRequested(now: Timestamp) -> [Effect] {
-        guard phase != .running else {
+        guard phase == .running else {
             return processes.indices.filter { isAlive($0) }.map { .kill($0) }
         }
         return beginStop(Verdict(status: 0, message: nil), now: now)

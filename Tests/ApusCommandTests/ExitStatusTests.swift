@@ -1,0 +1,48 @@
+import ApusModel
+import ArgumentParser
+import Testing
+
+@testable import apus
+
+@Suite("Exit statuses")
+struct ExitStatusTests {
+    @Test("Wrong usage is 2 where argument-parser says 64", arguments: [["submit"], ["nonsense"], ["drain"], ["attach", "x"]])
+    func wrongUsageIsTwo(arguments: [String]) {
+        #expect(throws: (any Error).self) { try Apus.parseAsRoot(arguments) }
+        do {
+            _ = try Apus.parseAsRoot(arguments)
+        } catch {
+            #expect(ExitStatus(parserStatus: Apus.exitCode(for: error).rawValue) == .usage)
+        }
+    }
+
+    @Test("Help and version are no errors", arguments: [["--help"], ["submit", "--help"], ["--version"]])
+    func helpIsDone(arguments: [String]) {
+        do {
+            _ = try Apus.parseAsRoot(arguments)
+        } catch {
+            #expect(ExitStatus(parserStatus: Apus.exitCode(for: error).rawValue) == .done)
+        }
+    }
+
+    @Test("Every error code has the status that scripts rely on")
+    func everyCodeHasItsStatus() {
+        let usage: Set<ApusError.Code> = [
+            .invalidRequest, .unknownModel, .promptTooLong, .notFound, .keyConflict, .nameTaken,
+        ]
+        let unavailable: Set<ApusError.Code> = [.overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown]
+        for code in ApusError.Code.allCases {
+            let expected: ExitStatus =
+                code == .cancelled
+                ? .interrupted : usage.contains(code) ? .usage : unavailable.contains(code) ? .unavailable : .failed
+            #expect(ExitStatus(ApusError(code, "")) == expected, "\(code)")
+        }
+    }
+
+    @Test("A job's end is done only where it is a good one")
+    func endsMap() {
+        for reason in FinishReason.allCases {
+            #expect(ExitStatus(StreamEnd(reason: reason)) == (reason.isSuccess ? .done : .failed))
+        }
+    }
+}
