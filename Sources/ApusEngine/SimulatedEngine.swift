@@ -169,7 +169,8 @@ public final class SimulatedEngine: InferenceEngine {
     private func draw(slot: Int, index: Int) -> TokenID {
         guard let key = keys[slot] else { preconditionFailure("the slot is vacant") }
         if configuration.stampsTime {
-            return TokenID(rawValue: Int32(truncatingIfNeeded: (MonotonicClock.now().nanoseconds / 1_000) & 0x7FFF_FFFF))
+            let microseconds = MonotonicClock.now().nanoseconds / 1_000
+            return TokenID(rawValue: Int32(truncatingIfNeeded: microseconds & 0x7FFF_FFFF))
         }
         let bits = Self.mix(key &+ UInt64(index))
         if configuration.endsOneTokenIn > 0, (bits >> 32) % UInt64(configuration.endsOneTokenIn) == 0 {
