@@ -28,7 +28,7 @@ import Testing
     }
 
     /// Follows a stream to its end, checks each token against the one true sequence, and does something before given indexes.
-    private func follow(
+    private static func follow(
         _ stream: TokenStream,
         prompt: String,
         tokens: Int,
@@ -61,7 +61,7 @@ import Testing
                 let prompt = "kill at \(index)"
                 let stream = try await client.submit(request(prompt, tokens: tokens))
                 let successor = try cluster.startSimulatedWorker(stepMicroseconds: 500)
-                let end = try await follow(stream, prompt: prompt, tokens: tokens, before: index) {
+                let end = try await Self.follow(stream, prompt: prompt, tokens: tokens, before: index) {
                     worker.kill(SIGKILL)
                     worker.waitForExit()
                 }
@@ -86,7 +86,7 @@ import Testing
             _ = try cluster.startSimulatedWorker()
             let successor = try cluster.startSimulatedWorker()
             victim.kill(SIGKILL)
-            let end = try await follow(stream, prompt: "a prompt of several words", tokens: 3)
+            let end = try await Self.follow(stream, prompt: "a prompt of several words", tokens: 3)
             #expect(end?.continuity == .restart)
             #expect(end?.attempts == 2)
             withExtendedLifetime(successor) {}
@@ -98,13 +98,13 @@ import Testing
         try await withClient { client in
             let stream = try await client.submit(request("stop", tokens: 400))
             let successor = try cluster.startSimulatedWorker(name: "successor", stepMicroseconds: 500)
-            let end = try await follow(stream, prompt: "stop", tokens: 400, before: 10) { victim.kill(SIGSTOP) }
+            let end = try await Self.follow(stream, prompt: "stop", tokens: 400, before: 10) { victim.kill(SIGSTOP) }
             #expect(end?.attempts == 2)
             #expect(end?.continuity == .exact)
             victim.kill(SIGCONT)
             while try await client.status().workers.first(where: { $0.name == "victim" })?.state != "ready" {}
             let next = try await client.submit(request("after", tokens: 5))
-            _ = try await follow(next, prompt: "after", tokens: 5)
+            _ = try await Self.follow(next, prompt: "after", tokens: 5)
             withExtendedLifetime(successor) {}
         }
     }
@@ -114,7 +114,7 @@ import Testing
         try await withClient { client in
             let stream = try await client.submit(request("all die", tokens: 60))
             var successor: ServerProcess?
-            let end = try await follow(stream, prompt: "all die", tokens: 60, before: 20) {
+            let end = try await Self.follow(stream, prompt: "all die", tokens: 60, before: 20) {
                 for victim in victims {
                     victim.kill(SIGKILL)
                     victim.waitForExit()
@@ -130,7 +130,7 @@ import Testing
     @Test func `Without a worker within the deadline the stream ends with an explicit error`() async throws {
         try await withClient { client in
             let stream = try await client.submit(request("nobody", tokens: 5, deadline: .milliseconds(200)))
-            let end = try await follow(stream, prompt: "nobody", tokens: 0)
+            let end = try await Self.follow(stream, prompt: "nobody", tokens: 0)
             #expect(end?.reason == .expired)
             #expect(end?.error?.code == .deadlineExceeded)
         }
@@ -144,8 +144,8 @@ import Testing
             #expect(try await client.status().streams.queued == 1)
             victim.kill(SIGKILL)
             let successor = try cluster.startSimulatedWorker(slots: 1)
-            _ = try await follow(queued, prompt: "queued", tokens: 5)
-            _ = try await follow(running, prompt: "running", tokens: 40)
+            _ = try await Self.follow(queued, prompt: "queued", tokens: 5)
+            _ = try await Self.follow(running, prompt: "running", tokens: 40)
             withExtendedLifetime(successor) {}
         }
     }
@@ -158,7 +158,7 @@ import Testing
                 for number in 0..<count {
                     let prompt = "stream \(number)"
                     let stream = try await client.submit(request(prompt, tokens: 1_500))
-                    group.addTask { _ = try await follow(stream, prompt: prompt, tokens: 1_500) }
+                    group.addTask { _ = try await Self.follow(stream, prompt: prompt, tokens: 1_500) }
                 }
                 for _ in 0..<6 {
                     let fresh = try cluster.startSimulatedWorker(slots: 32, stepMicroseconds: 1_000)

@@ -188,6 +188,6 @@ enum RawTCP {
         }
         guard status == 0 else { throw ServerProcess.Failure(description: "no connection to port \(port)") }
         // The peer may close while it is being sent to; that is not this side's concern.
-        _ = Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+        _ = Foundation.send(descriptor, bytes, bytes.count, Int32(truncatingIfNeeded: MSG_NOSIGNAL))
     }
 }

@@ -32,7 +32,7 @@ struct ExitStatusTests {
         ]
         let unavailable: Set<ApusError.Code> = [.overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown]
         for code in ApusError.Code.allCases {
-            let expected: ExitStatus =
+            let expected: apus.ExitStatus =
                 code == .cancelled
                 ? .interrupted : usage.contains(code) ? .usage : unavailable.contains(code) ? .unavailable : .failed
             #expect(ExitStatus(ApusError(code, "")) == expected, "\(code)")
