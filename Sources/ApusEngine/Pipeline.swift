@@ -20,24 +20,25 @@ public struct Pipeline {
     /// The driven engine's description.
     public let description: EngineDescription
 
-    private let engine: any InferenceEngine
-    private let clock: () -> Timestamp
-    private let passCompleted: () -> Void
+    let engine: any InferenceEngine
+    let clock: () -> Timestamp
+    let passCompleted: () -> Void
 
-    private var controller: BatchController
-    private var planner: StepPlanner
-    private var forecast = StepForecast()
-    private var plan = StepPlan()
-    /// The attempts by key. Not optional: their fields are read and changed in place, never by copy of the whole.
-    private var attempts: [Attempt] = []
-    private var vacantKeys: [Int] = []
-    private var keys: [StreamID: Int] = [:]
-    private var running = 0
+    var controller: BatchController
+    var planner: StepPlanner
+    var forecast = StepForecast()
+    var plan = StepPlan()
+    // Not optional: an attempt's fields are read and changed in place, never by copy of the whole.
+    /// The attempts by key.
+    var attempts: [Attempt] = []
+    var vacantKeys: [Int] = []
+    var keys: [StreamID: Int] = [:]
+    var running = 0
     /// Ends that came outside a step.
-    private var pendingEnds: [AttemptEnd] = []
+    var pendingEnds: [AttemptEnd] = []
     // Buffers of `decode`, reused from step to step.
-    private var rows: [DecodeRow] = []
-    private var drawn: [TokenID] = []
+    var rows: [DecodeRow] = []
+    var drawn: [TokenID] = []
 
     /// Takes an engine over.
     ///
@@ -91,11 +92,11 @@ public struct Pipeline {
 
     // MARK: Inputs
 
-    /// Starts an attempt. One of a lower epoch of the same stream is replaced; for the present epoch or a lower one
-    /// nothing happens.
+    /// Starts an attempt.
     ///
-    /// What can't be started ends with the next step: a bad prompt with the engine's error, more attempts than four a slot
-    /// with `overloaded`.
+    /// One of a lower epoch of the same stream is replaced; for the present epoch or a lower one nothing happens. What can't
+    /// be started ends with the next step: a bad prompt with the engine's error, more attempts than four a slot with
+    /// `overloaded`.
     public mutating func start(_ assignment: Assignment) {
         if let key = keys[assignment.stream] {
             guard attempts[key].epoch < assignment.epoch else { return }
@@ -168,253 +169,5 @@ public struct Pipeline {
             if let end = attempt.end { result.ends.append(end) }
         }
         return result
-    }
-
-    // MARK: Steps
-
-    /// Plans the next step.
-    ///
-    /// - Returns: The time that it is expected to take; `nil` where there is nothing to do.
-    public mutating func prepare() -> Duration? {
-        planner.plan(batchLimit: controller.limit, into: &plan)
-        return plan.isEmpty && pendingEnds.isEmpty ? nil : forecast.time(of: plan)
-    }
-
-    /// Runs the step that `prepare` planned; no input may come between the two.
-    ///
-    /// - Parameter result: Receives what the step brought; its former content is replaced.
-    public mutating func perform(into result: inout StepResult) {
-        result.removeAll()
-        swap(&result.ends, &pendingEnds)
-        let began = clock()
-        seat()
-        runChunks(into: &result)
-        runRows(into: &result)
-        result.stepTime = clock() - began
-    }
-
-    /// Plans and runs a step.
-    ///
-    /// - Returns: Whether there was anything to do.
-    public mutating func step(into result: inout StepResult) -> Bool {
-        guard prepare() != nil else {
-            result.removeAll()
-            return false
-        }
-        perform(into: &result)
-        return true
-    }
-
-    private mutating func seat() {
-        for seat in plan.seats {
-            engine.occupy(
-                slot: seat.slot,
-                request: attempts[seat.key].request,
-                prompt: attempts[seat.key].prompt
-            )
-        }
-    }
-
-    private mutating func runChunks(into result: inout StepResult) {
-        for chunk in plan.chunks {
-            // An earlier chunk of the same sequence may have failed.
-            guard attempts[chunk.key].end == nil else { continue }
-            let began = clock()
-            if attempts[chunk.key].prefillBegan == 0 { attempts[chunk.key].prefillBegan = began.nanoseconds }
-            let promptTokens = attempts[chunk.key].promptTokens
-            let (source, offset) =
-                chunk.positions.lowerBound < promptTokens
-                ? (attempts[chunk.key].prompt, 0) : (attempts[chunk.key].history, promptTokens)
-            do {
-                let token = try engine.prefill(
-                    slot: chunk.slot,
-                    tokens: source[(chunk.positions.lowerBound - offset)..<(chunk.positions.upperBound - offset)],
-                    position: chunk.positions.lowerBound,
-                    drawing: chunk.drawing
-                )
-                passCompleted()
-                let now = clock()
-                forecast.chunkMeasured(tokens: chunk.positions.count, time: now - began)
-                planner.chunkRun(chunk)
-                guard let index = chunk.drawing else { continue }
-                guard let token else {
-                    throw ApusError(.engineFailure, "the engine drew no token after the prompt")
-                }
-                result.prefillTimes.append(.nanoseconds(now.nanoseconds - attempts[chunk.key].prefillBegan))
-                emit(token, index: index, key: chunk.key, now: now.nanoseconds, into: &result)
-            } catch {
-                fail(chunk.key, error, into: &result)
-            }
-        }
-    }
-
-    private mutating func runRows(into result: inout StepResult) {
-        guard !plan.rows.isEmpty else { return }
-        rows.removeAll(keepingCapacity: true)
-        for row in plan.rows {
-            let token = attempts[row.key].lastToken
-            rows.append(DecodeRow(slot: row.slot, token: token, position: row.position, index: row.index))
-        }
-        let began = clock()
-        do {
-            try engine.decode(rows, into: &drawn)
-            guard drawn.count == rows.count else {
-                throw ApusError(.engineFailure, "the engine drew \(drawn.count) tokens for \(rows.count) rows")
-            }
-        } catch {
-            return runRowsAlone(after: error, into: &result)
-        }
-        let now = clock()
-        passCompleted()
-        rowsMeasured(count: rows.count, time: now - began)
-        result.batchSize = rows.count
-        planner.rowsRun(plan.rows)
-        // Local copies of the buffers keep the loop free of exclusivity checks against `self`.
-        let (steps, tokens) = (plan.rows, drawn)
-        var common = IntervalCounter()
-        for (row, token) in zip(steps, tokens) {
-            common.note(now.nanoseconds - attempts[row.key].lastTokenCame, in: &result.intervals)
-            emit(token, index: row.index, key: row.key, now: now.nanoseconds, into: &result)
-        }
-        common.finish(in: &result.intervals)
-    }
-
-    /// A batched pass failed and no row has advanced: each row is tried in a pass of its own.
-    private mutating func runRowsAlone(after failure: any Error, into result: inout StepResult) {
-        let steps = plan.rows
-        let alone = rows
-        for (row, request) in zip(steps, alone) {
-            if steps.count == 1 {
-                fail(row.key, failure, into: &result)
-                continue
-            }
-            do {
-                try engine.decode([request], into: &drawn)
-                guard let token = drawn.first else {
-                    throw ApusError(.engineFailure, "the engine drew no token")
-                }
-                passCompleted()
-                planner.rowsRun([row])
-                result.batchSize = 1
-                emit(token, index: row.index, key: row.key, now: clock().nanoseconds, into: &result)
-            } catch {
-                fail(row.key, error, into: &result)
-            }
-        }
-    }
-
-    private mutating func rowsMeasured(count: Int, time: Duration) {
-        forecast.decodeMeasured(time)
-        let nanoseconds = max(1, time.nanoseconds)
-        controller.batchMeasured(latency: time, throughput: Double(count) * 1e9 / Double(nanoseconds))
-    }
-
-    // MARK: Attempts
-
-    private mutating func emit(
-        _ token: TokenID,
-        index: Int,
-        key: Int,
-        now: Int64,
-        into result: inout StepResult
-    ) {
-        let start = result.tokens.text.count
-        engine.appendText(of: token, to: &result.tokens.text)
-        let ends = engine.endsGeneration(token)
-        let reason = attempts[key].take(token, endsGeneration: ends, now: now, text: &result.tokens.text, from: start)
-        result.tokens.streams.append(attempts[key].stream.rawValue)
-        result.tokens.epochs.append(attempts[key].epoch.rawValue)
-        result.tokens.firstIndexes.append(UInt64(index))
-        result.tokens.counts.append(1)
-        result.tokens.ids.append(token.rawValue)
-        result.tokens.textLengths.append(UInt32(result.tokens.text.count - start))
-        if let reason { finish(key, reason, into: &result.ends) }
-    }
-
-    private mutating func admit(_ assignment: Assignment, prompt: [TokenID]) {
-        guard prompt.count < description.contextTokens else {
-            let message = "the prompt has \(prompt.count) tokens; the context takes \(description.contextTokens)"
-            return refuse(
-                stream: assignment.stream,
-                epoch: assignment.epoch,
-                error: ApusError(.promptTooLong, message),
-                promptTokens: prompt.count
-            )
-        }
-        var handler = ResponseHandler(
-            request: assignment.request,
-            maximumTokens: min(assignment.request.maximumTokens, description.contextTokens - prompt.count)
-        )
-        var reason: FinishReason?
-        var text: [UInt8] = []
-        for token in assignment.history where reason == nil {
-            text.removeAll(keepingCapacity: true)
-            engine.appendText(of: token, to: &text)
-            reason = handler.accept(endsGeneration: engine.endsGeneration(token), text: &text, from: 0)
-        }
-        let key = vacantKeys.popLast() ?? attempts.count
-        if key == attempts.count { attempts.append(.vacant) }
-        keys[assignment.stream] = key
-        attempts[key] = Attempt(
-            isPresent: true,
-            stream: assignment.stream,
-            epoch: assignment.epoch,
-            request: assignment.request,
-            prompt: prompt,
-            history: assignment.history,
-            promptTokens: prompt.count,
-            handler: handler,
-            unacknowledged: ResendBuffer(firstIndex: assignment.history.count)
-        )
-        running += 1
-        planner.arrive(
-            key: key,
-            promptTokens: prompt.count,
-            historyTokens: assignment.history.count,
-            limit: assignment.limit
-        )
-        // Every token was released before the last worker died; only the end is missing.
-        if let reason {
-            var ends: [AttemptEnd] = []
-            finish(key, reason, into: &ends)
-            pendingEnds += ends
-        }
-    }
-
-    private mutating func fail(_ key: Int, _ error: any Error, into result: inout StepResult) {
-        let failure = error as? ApusError ?? ApusError(.engineFailure, "\(error)")
-        finish(key, .failed, error: failure, into: &result.ends)
-    }
-
-    /// Ends an attempt and gives its slot back; it stays present until its end is acknowledged.
-    private mutating func finish(
-        _ key: Int,
-        _ reason: FinishReason,
-        error: ApusError? = nil,
-        into ends: inout [AttemptEnd]
-    ) {
-        let end = AttemptEnd(
-            stream: attempts[key].stream,
-            epoch: attempts[key].epoch,
-            reason: reason,
-            error: error,
-            promptTokens: attempts[key].promptTokens
-        )
-        if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
-        running -= 1
-        attempts[key].end = end
-        attempts[key].prompt = []
-        attempts[key].history = []
-        ends.append(end)
-    }
-
-    private mutating func forget(_ key: Int) {
-        if attempts[key].end == nil {
-            if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
-            running -= 1
-        }
-        keys[attempts[key].stream] = nil
-        attempts[key] = .vacant
-        vacantKeys.append(key)
     }
 }

@@ -10,14 +10,19 @@ package struct ResendBuffer: Sendable {
     /// The index of the first token that is kept.
     package private(set) var firstIndex: Int
 
-    /// A kept token.
+    /// A kept token in 16 bytes, so that keeping one is a single append.
     private struct Entry {
+        static let shortText = 8
+
         var id: Int32
         var textLength: UInt32
+        /// A short text's bytes, the first in the lowest 8 bits; longer texts lie in `longTexts`.
+        var shortText: UInt64 = 0
     }
 
     private var entries: [Entry] = []
-    private var text: [UInt8] = []
+    /// The texts of more than 8 bytes, back to back.
+    private var longTexts: [UInt8] = []
 
     /// Starts with no tokens; the first to come has this index.
     package init(firstIndex: Int) {
@@ -29,17 +34,24 @@ package struct ResendBuffer: Sendable {
 
     /// Keeps the next token; its text is the end of `source` from `start` on.
     package mutating func append(_ token: TokenID, text source: [UInt8], from start: Int) {
-        entries.append(Entry(id: token.rawValue, textLength: UInt32(source.count - start)))
-        text.append(contentsOf: source[start...])
+        var entry = Entry(id: token.rawValue, textLength: UInt32(source.count - start))
+        if entry.textLength <= Entry.shortText {
+            for place in start..<source.count {
+                entry.shortText |= UInt64(source[place]) << UInt64(8 * (place - start))
+            }
+        } else {
+            longTexts.append(contentsOf: source[start...])
+        }
+        entries.append(entry)
     }
 
     /// Forgets the tokens before an index; one beyond the end forgets all.
     package mutating func acknowledge(through index: Int) {
         let count = min(index - firstIndex, entries.count)
         guard count > 0 else { return }
-        let bytes = entries[..<count].reduce(0) { $0 + Int($1.textLength) }
+        let bytes = entries[..<count].reduce(0) { $1.textLength > Entry.shortText ? $0 + Int($1.textLength) : $0 }
         entries.removeFirst(count)
-        text.removeFirst(bytes)
+        longTexts.removeFirst(bytes)
         firstIndex += count
     }
 
@@ -59,10 +71,19 @@ package struct ResendBuffer: Sendable {
             columns.counts.append(UInt32(end - row))
             row = end
         }
+        var long = 0
         for entry in entries {
             columns.ids.append(entry.id)
             columns.textLengths.append(entry.textLength)
+            let length = Int(entry.textLength)
+            if length <= Entry.shortText {
+                for place in 0..<length {
+                    columns.text.append(UInt8(truncatingIfNeeded: entry.shortText >> UInt64(8 * place)))
+                }
+            } else {
+                columns.text.append(contentsOf: longTexts[long..<long + length])
+                long += length
+            }
         }
-        columns.text.append(contentsOf: text)
     }
 }

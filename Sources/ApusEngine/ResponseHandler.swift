@@ -45,7 +45,7 @@ public struct ResponseHandler: Sendable {
         accepted += 1
         let ends = endsGeneration && !ignoresEndOfGeneration
         let reason: FinishReason? = ends ? .stop : accepted >= maximumTokens ? .length : nil
-        if matcher.isEmpty, repair.isWhole, Self.isASCII(text, from: start) {
+        if matcher.isEmpty, repair.isWhole, TextRepair.isWhole(text, from: start) {
             hasEnded = reason != nil
             return reason
         }
@@ -78,11 +78,5 @@ public struct ResponseHandler: Sendable {
         held.removeFirst(safe)
         hasEnded = reason != nil
         return reason
-    }
-
-    private static func isASCII(_ text: [UInt8], from start: Int) -> Bool {
-        var bits: UInt8 = 0
-        for place in start..<text.count { bits |= text[place] }
-        return bits < 0x80
     }
 }

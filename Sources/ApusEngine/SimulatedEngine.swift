@@ -25,7 +25,7 @@ public final class SimulatedEngine: InferenceEngine {
                 high: Self.mix(modelHash ^ configuration.weights),
                 low: Self.mix(configuration.weights &+ UInt64(configuration.endsOneTokenIn))
             ),
-            exactness: .exact,
+            exactness: configuration.stampsTime ? .consistent : .exact,
             prefillChunk: configuration.prefillChunk,
             replayChunk: configuration.replayChunk,
             prefillBudget: configuration.prefillBudget
@@ -42,6 +42,7 @@ public final class SimulatedEngine: InferenceEngine {
     ///   - prompt: The request's prompt.
     ///   - index: The token's place in the stream.
     ///   - weights: The configuration's `weights`.
+    /// - Returns: The token, unless the configuration's end-of-generation rule puts its end there.
     public static func token(seed: UInt64, prompt: String, index: Int, weights: UInt64 = 0) -> TokenID {
         word(mix(key(seed: seed, prompt: prompt, weights: weights) &+ UInt64(index)))
     }
@@ -157,7 +158,7 @@ public final class SimulatedEngine: InferenceEngine {
 
     /// Whether this is the end-of-generation token.
     public func endsGeneration(_ token: TokenID) -> Bool {
-        token.rawValue == SimulatedVocabulary.endOfGeneration
+        token.rawValue == SimulatedVocabulary.endOfGeneration && !configuration.stampsTime
     }
 
     /// Gives a slot back.
@@ -167,6 +168,10 @@ public final class SimulatedEngine: InferenceEngine {
 
     private func draw(slot: Int, index: Int) -> TokenID {
         guard let key = keys[slot] else { preconditionFailure("the slot is vacant") }
+        if configuration.stampsTime {
+            let microseconds = MonotonicClock.now().nanoseconds / 1_000
+            return TokenID(rawValue: Int32(truncatingIfNeeded: microseconds & 0x7FFF_FFFF))
+        }
         let bits = Self.mix(key &+ UInt64(index))
         if configuration.endsOneTokenIn > 0, (bits >> 32) % UInt64(configuration.endsOneTokenIn) == 0 {
             return TokenID(rawValue: SimulatedVocabulary.endOfGeneration)

@@ -35,6 +35,10 @@ public struct SimulatedEngineConfiguration: Hashable, Sendable {
     /// One token in so many, by hash, ends the answer; 0 never does, and streams end by `max_tokens`.
     public var endsOneTokenIn = 0
 
+    /// Whether tokens are the time of their drawing, in microseconds of the system's monotonic clock (31 bits), so that a
+    /// benchmark on the same machine sees how long a token was under way; the class is then `consistent`.
+    public var stampsTime = false
+
     /// The cost of a small real model on a small machine.
     public init() {}
 

@@ -9,9 +9,12 @@ struct StepForecast: Sendable {
     private var prefillToken: Duration = .milliseconds(2)
     private var decode: Duration = .milliseconds(50)
 
+    /// No step is expected to take longer: a first guess must not hide a hung engine for minutes.
+    private static let longest: Duration = .seconds(10)
+
     /// Expects the time of a step.
     func time(of plan: StepPlan) -> Duration {
-        prefillToken * plan.prefillTokens + (plan.rows.isEmpty ? .zero : decode)
+        min(prefillToken * plan.prefillTokens + (plan.rows.isEmpty ? .zero : decode), Self.longest)
     }
 
     /// Takes the time of a chunk.

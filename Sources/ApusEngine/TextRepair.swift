@@ -14,59 +14,66 @@ struct TextRepair: Sendable {
     /// Whether no character is unfinished.
     var isWhole: Bool { missing == 0 }
 
+    /// Whether bytes are whole, valid characters by themselves, so that nothing needs repair.
+    static func isWhole(_ text: [UInt8], from start: Int) -> Bool {
+        var bits: UInt8 = 0
+        for place in start..<text.count { bits |= text[place] }
+        if bits < 0x80 { return true }
+        var repair = TextRepair()
+        for place in start..<text.count {
+            guard repair.advance(text[place]) else { return false }
+        }
+        return repair.isWhole
+    }
+
     /// Takes a byte and appends what is now complete.
     mutating func accept(_ byte: UInt8, to text: inout [UInt8]) {
-        if missing > 0 {
-            guard (lowest...highest).contains(byte) else {
-                finish(to: &text)
-                return begin(byte, to: &text)
-            }
-            lowest = 0x80
-            highest = 0xBF
-            partial |= UInt32(byte) << (8 * seen)
-            seen += 1
-            missing -= 1
-            if missing == 0 {
-                for place in 0..<seen { text.append(UInt8(truncatingIfNeeded: partial >> (8 * place))) }
-            }
-        } else {
-            begin(byte, to: &text)
+        if advance(byte) {
+            guard missing == 0 else { return }
+            for place in 0..<seen { text.append(UInt8(truncatingIfNeeded: partial >> (8 * place))) }
+            return
         }
+        let cutsShort = missing > 0
+        missing = 0
+        text.append(contentsOf: Self.replacement)
+        // The byte that cuts a character short may begin the next one.
+        if cutsShort { accept(byte, to: &text) }
     }
 
     /// Replaces an unfinished character by U+FFFD; does nothing where there is none.
     mutating func finish(to text: inout [UInt8]) {
         guard missing > 0 else { return }
-        self = TextRepair()
+        missing = 0
         text.append(contentsOf: Self.replacement)
     }
 
     private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
-    private mutating func begin(_ byte: UInt8, to text: inout [UInt8]) {
-        lowest = 0x80
-        highest = 0xBF
-        switch byte {
-        case 0x00...0x7F:
-            text.append(byte)
-            return
-        case 0xC2...0xDF:
-            missing = 1
-        case 0xE0...0xEF:
-            missing = 2
-            // No overlong forms and no surrogates.
-            if byte == 0xE0 { lowest = 0xA0 }
-            if byte == 0xED { highest = 0x9F }
-        case 0xF0...0xF4:
-            missing = 3
-            // No overlong forms and nothing above U+10FFFF.
-            if byte == 0xF0 { lowest = 0x90 }
-            if byte == 0xF4 { highest = 0x8F }
-        default:
-            text.append(contentsOf: Self.replacement)
-            return
+    /// Takes a byte into the character in work; `missing` is 0 afterwards where it is complete.
+    ///
+    /// - Returns: `false`, and nothing is changed, for a byte that can't come here.
+    private mutating func advance(_ byte: UInt8) -> Bool {
+        if missing > 0 {
+            guard (lowest...highest).contains(byte) else { return false }
+            partial |= UInt32(byte) << (8 * seen)
+            seen += 1
+            missing -= 1
+            lowest = 0x80
+            highest = 0xBF
+            return true
         }
+        switch byte {
+        case 0x00...0x7F: missing = 0
+        case 0xC2...0xDF: missing = 1
+        case 0xE0...0xEF: missing = 2
+        case 0xF0...0xF4: missing = 3
+        default: return false
+        }
+        // No overlong forms, no surrogates, nothing above U+10FFFF.
+        lowest = byte == 0xE0 ? 0xA0 : byte == 0xF0 ? 0x90 : 0x80
+        highest = byte == 0xED ? 0x9F : byte == 0xF4 ? 0x8F : 0xBF
         partial = UInt32(byte)
         seen = 1
+        return true
     }
 }

@@ -1,7 +1,6 @@
 import ApusCore
 import ApusEngine
 import ApusModel
-import ApusProtocol
 import Foundation
 
 /// Runs an engine on a thread of its own: takes commands between steps and hands finished frames to the actor.
@@ -9,12 +8,6 @@ import Foundation
 /// One crossing a step, never a token: a step's tokens are encoded here and wait in the outbox as one frame. Where steps
 /// come faster than the actor takes them, the tokens of several steps share a frame.
 final class EngineLoop: Sendable {
-    /// Steps that are expected to take less may share a frame with the next one.
-    private static let briefStep: Duration = .milliseconds(1)
-
-    /// Bytes of tokens that are never held back for a fuller frame.
-    private static let fullFrame = 128 << 10
-
     /// Commands to the thread.
     let mailbox = Mailbox()
 
@@ -24,10 +17,10 @@ final class EngineLoop: Sendable {
     /// What the thread shows of itself.
     let gauge = EngineGauge()
 
-    private let batch: BatchController.Settings
-    private let measurementInterval: Duration
+    let batch: BatchController.Settings
+    let measurementInterval: Duration
     private let factory: @Sendable () throws -> any InferenceEngine
-    private let wake: @Sendable () -> Void
+    let wake: @Sendable () -> Void
 
     /// Prepares the thread.
     ///
@@ -62,180 +55,12 @@ final class EngineLoop: Sendable {
             let engine = try factory()
             outbox.append(.ready(engine.description))
             wake()
-            var worker = Turn(loop: self, engine: engine)
-            worker.run()
+            var work = EngineWork(loop: self, engine: engine)
+            work.run()
         } catch {
             outbox.append(.failed(error as? ApusError ?? ApusError(.engineFailure, "\(error)")))
         }
         outbox.append(.stopped)
         wake()
-    }
-
-    /// The thread's own state; it never leaves the thread.
-    private struct Turn {
-        let loop: EngineLoop
-        var pipeline: Pipeline
-        var measurements = StepMeasurements()
-        var measurementsDue: Timestamp
-        /// The session to deliver for; `nil`: nobody listens, and tokens only wait for their acknowledgement.
-        var session: UInt64?
-        /// What is not delivered yet, of one or several steps.
-        var pending = StepResult()
-        var result = StepResult()
-        var isDraining = false
-        var isStopped = false
-        var batchSize = 0
-
-        init(loop: EngineLoop, engine: any InferenceEngine) {
-            self.loop = loop
-            let gauge = loop.gauge
-            pipeline = Pipeline(
-                engine: engine,
-                batch: loop.batch,
-                clock: MonotonicClock.now,
-                passCompleted: { gauge.advance() }
-            )
-            measurementsDue = MonotonicClock.now() + loop.measurementInterval
-        }
-
-        mutating func run() {
-            while true {
-                for command in loop.mailbox.take() {
-                    // Tokenising a long prompt is work as well, and hangs visibly where it hangs.
-                    loop.gauge.show(busy: true)
-                    perform(command)
-                    loop.gauge.advance()
-                }
-                if isStopped { return }
-                let expected = loop.outbox.isFull ? nil : pipeline.prepare()
-                show(expected)
-                guard let expected else {
-                    rest()
-                    continue
-                }
-                if expected > EngineLoop.briefStep { deliver() }
-                pipeline.perform(into: &result)
-                collect()
-                if loop.outbox.isEmpty || pending.tokens.estimatedBytes > EngineLoop.fullFrame { deliver() }
-            }
-        }
-
-        private func show(_ expected: Duration?) {
-            loop.gauge.show(
-                EngineGauge.Load(
-                    active: pipeline.seated,
-                    batchSize: batchSize,
-                    batchLimit: pipeline.batchLimit,
-                    step: expected ?? .zero
-                )
-            )
-            loop.gauge.show(busy: expected != nil)
-        }
-
-        /// Nothing to do: says what is left to say and sleeps until there is a command.
-        private mutating func rest() {
-            deliver()
-            if isDraining, pipeline.present == 0 {
-                isDraining = false
-                loop.outbox.append(.drained)
-                loop.wake()
-            }
-            let now = MonotonicClock.now()
-            if !measurements.isEmpty, now >= measurementsDue {
-                send([loop.gauge.step], now: now)
-            }
-            loop.mailbox.wait(timeout: measurements.isEmpty ? nil : measurementsDue - now)
-        }
-
-        private mutating func perform(_ command: EngineCommand) {
-            switch command {
-            case .start(let assignment):
-                // A draining worker's streams are leased elsewhere at its Bye.
-                if !isDraining { pipeline.start(assignment) }
-            case .refuse(let stream, let epoch, let error):
-                pipeline.refuse(stream: stream, epoch: epoch, error: error)
-            case .revoke(let attempts):
-                for attempt in attempts { pipeline.revoke(stream: attempt.stream, epoch: attempt.epoch) }
-            case .acknowledge(let rows):
-                for row in rows {
-                    pipeline.acknowledge(stream: row.stream, through: row.through, limit: row.limit)
-                }
-            case .configure(let minimum, let maximum):
-                pipeline.configure(minimum: minimum, maximum: maximum)
-            case .describe(let next):
-                session = nil
-                pending.removeAll()
-                loop.outbox.append(.described(session: next, held: pipeline.held))
-                loop.wake()
-            case .resume(let next, let keep):
-                pipeline.keep(only: keep.map { ($0.stream, $0.epoch) })
-                session = next
-                // What waits is among what is not acknowledged.
-                pending = pipeline.unacknowledged()
-                deliver()
-            case .drain:
-                isDraining = true
-            case .stop:
-                isStopped = true
-            }
-        }
-
-        /// Takes a step's result into what is to be delivered.
-        private mutating func collect() {
-            measurements.record(result)
-            batchSize = result.batchSize
-            guard session != nil else { return }
-            if pending.tokens.isEmpty, pending.ends.isEmpty {
-                swap(&pending, &result)
-            } else {
-                pending.tokens.append(result.tokens)
-                pending.ends += result.ends
-            }
-        }
-
-        private mutating func deliver() {
-            guard !pending.tokens.isEmpty || !pending.ends.isEmpty else { return }
-            let steps = StepFrames.cut(pending.tokens, pending.ends, template: loop.gauge.step)
-            pending.removeAll()
-            send(steps, now: MonotonicClock.now())
-        }
-
-        private mutating func send(_ steps: [Apus_V1_Step], now: Timestamp) {
-            guard let session else {
-                // Nobody to send to; the measurements wait for the next session.
-                measurementsDue = now + loop.measurementInterval
-                return
-            }
-            var steps = steps
-            if now >= measurementsDue, !steps.isEmpty {
-                measurementsDue = now + loop.measurementInterval
-                measurements.drain(into: &steps[0])
-            }
-            var frames: [Outbox.Frame] = []
-            for step in steps {
-                do throws(ApusError) {
-                    let bytes = try EnvelopeCodec.encode(Apus_V1_Envelope(.step(step)))
-                    frames.append(Outbox.Frame(session: session, bytes: bytes))
-                } catch {
-                    // The cut keeps every message below a frame; one that is not is a bug here.
-                    preconditionFailure("a step could not be encoded: \(error)")
-                }
-            }
-            loop.outbox.append(frames)
-            loop.wake()
-        }
-    }
-}
-
-extension TokenColumns {
-    /// Appends another value's rows.
-    fileprivate mutating func append(_ other: TokenColumns) {
-        streams += other.streams
-        epochs += other.epochs
-        firstIndexes += other.firstIndexes
-        counts += other.counts
-        ids += other.ids
-        textLengths += other.textLengths
-        text += other.text
     }
 }

@@ -63,9 +63,11 @@ struct MonitorTests {
         }
         // With nobody to read them, these events would block ZeroMQ's I/O thread.
         let endpoint = try router.bind("tcp://127.0.0.1:*")
-        let dealer = try Socket(context, .dealer)
-        try dealer.connect(endpoint)
-        _ = try dealer.introduce(to: router)
+        for _ in 0..<50 {
+            let dealer = try Socket(context, .dealer)
+            try dealer.connect(endpoint)
+            _ = try dealer.introduce(to: router)
+        }
     }
 
     @Test("A socket may go before its monitor, which then ends")

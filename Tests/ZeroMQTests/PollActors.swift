@@ -155,13 +155,16 @@ actor Forgetful: PollDriver {
     private var socket: Socket?
 
     /// Polls a socket, then closes it.
-    func forget() throws {
+    func forget(driving: Bool) throws {
         let socket = try Socket(ZeroMQContext(), .router)
         _ = executor.register(socket)
         self.socket = consume socket
-        executor.drive(self)
+        if driving { executor.drive(self) }
         self.socket = nil
     }
+
+    /// Does nothing, between two polls.
+    func rest() {}
 
     func turn(now: Timestamp, ready: ReadySet) -> Timestamp? { now }
 }

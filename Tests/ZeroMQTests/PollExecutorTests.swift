@@ -39,8 +39,17 @@ struct PollExecutorTests {
     @Test("Closing a socket that is still polled traps")
     func closedWhilePolled() async {
         await #expect(processExitsWith: .failure) {
-            try await Forgetful().forget()
+            try await Forgetful().forget(driving: true)
             await Signal().wait()
+        }
+    }
+
+    @Test("A socket is not polled, and may close, while there is no driver to read it")
+    func closedWithoutDriver() async {
+        await #expect(processExitsWith: .success) {
+            let actor = Forgetful()
+            try await actor.forget(driving: false)
+            for _ in 0..<10 { await actor.rest() }
         }
     }
 
@@ -103,6 +112,18 @@ struct PollExecutorTests {
         #expect(writes < 40_000)
     }
 
+    @Test("A wake during a turn makes another turn")
+    func wakeDuringTurn() async {
+        let actor = Turner(PollExecutor(name: "again"))
+        let executor = actor.executor
+        let again = Signal()
+        await actor.start { _, turn in
+            if turn == 1 { executor.wake() } else { again.set() }
+            return nil
+        }
+        await again.wait()
+    }
+
     @Test("A turn comes when its deadline has passed, without any other reason")
     func deadlinesFire() async {
         let actor = Turner(PollExecutor(name: "deadlines"))
@@ -149,6 +170,20 @@ struct PollExecutorTests {
         }
         await gone.wait()
         #expect(executor.isIsolatingCurrentContext() == false)
+    }
+
+    @Test("A driver may stop its executor in its own turn")
+    func stopInTurn() async {
+        let gone = Signal()
+        do {
+            let actor = Turner(PollExecutor(name: "own turn"), gone: gone)
+            let executor = actor.executor
+            await actor.start { [weak executor] _, _ in
+                executor?.stop()
+                return nil
+            }
+        }
+        await gone.wait()
     }
 
     @Test("A stopped executor runs jobs, and starting a driver on it changes nothing")

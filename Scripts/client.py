@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Submits a prompt to an Apus coordinator and prints its tokens: Cluster/protocol/README.md in 60 lines.
+
+    client.py [--endpoint tcp://127.0.0.1:5700] [--max-tokens N] [--seed S] [--model NAME] PROMPT
+
+Needs pyzmq, protobuf and protoc (apt-get install python3-zmq python3-protobuf protobuf-compiler).
+"""
+import argparse, importlib.util, pathlib, subprocess, sys, tempfile, uuid
+
+import zmq
+
+PROTOCOL = pathlib.Path(__file__).resolve().parent.parent / "Cluster" / "protocol"
+VERSION, WINDOW = b"\x01", 256
+
+
+def load_schema():
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["protoc", f"-I{PROTOCOL}", f"--python_out={folder}", "apus.proto"], check=True)
+        spec = importlib.util.spec_from_file_location("apus_pb2", pathlib.Path(folder) / "apus_pb2.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for flag, default in ("--endpoint", "tcp://127.0.0.1:5700"), ("--max-tokens", 64), ("--seed", 0), ("--model", ""):
+        parser.add_argument(flag, default=default, type=type(default))
+    parser.add_argument("prompt")
+    options = parser.parse_args()
+    pb = load_schema()
+    socket = zmq.Context().socket(zmq.DEALER)
+    socket.linger = 0
+    socket.connect(options.endpoint)
+
+    def send(**body):
+        socket.send(VERSION + pb.Envelope(**body).SerializeToString())
+
+    request = pb.Request(model=options.model, prompt=options.prompt, raw=True, max_tokens=options.max_tokens)
+    request.sampling.seed = options.seed
+    send(hello=pb.Hello(client="python"))
+    send(submit=pb.Submit(request=1, key=str(uuid.uuid4()), generation=request, credit=WINDOW))
+    following, granted = 0, WINDOW
+    while socket.poll(30_000):
+        frame = socket.recv()
+        envelope = pb.Envelope.FromString(frame[1:])
+        kind, body = envelope.WhichOneof("body"), getattr(envelope, envelope.WhichOneof("body"), None)
+        if kind in ("rejected", "error"):
+            sys.exit(f"{body.code}: {body.message}")
+        elif kind == "tokens":
+            columns = body.columns
+            assert list(columns.first_indexes) == [following], "a token is missing or came twice"
+            following += len(columns.ids)
+            sys.stdout.write(columns.text.decode())
+            sys.stdout.flush()
+            if granted - following < WINDOW // 2:
+                granted = following + WINDOW
+                send(credit=pb.Credit(streams=[columns.streams[0]], limits=[granted]))
+        elif kind == "finished":
+            print(f"\n{body.reason}: {body.usage.completion_tokens} tokens, {body.continuity}", file=sys.stderr)
+            sys.exit(0 if body.reason in ("stop", "length") else 1)
+    sys.exit("no answer for 30 s")
+
+
+if __name__ == "__main__":
+    main()

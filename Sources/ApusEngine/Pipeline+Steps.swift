@@ -1,0 +1,196 @@
+import ApusCore
+import ApusModel
+
+extension Pipeline {
+    /// Plans the next step.
+    ///
+    /// - Returns: The time that it is expected to take; `nil` where there is nothing to do.
+    public mutating func prepare() -> Duration? {
+        planner.plan(batchLimit: controller.limit, into: &plan)
+        return plan.isEmpty && pendingEnds.isEmpty ? nil : forecast.time(of: plan)
+    }
+
+    /// Runs the step that `prepare` planned; no input may come between the two.
+    ///
+    /// - Parameter result: Receives what the step brought; its former content is replaced.
+    public mutating func perform(into result: inout StepResult) {
+        result.removeAll()
+        swap(&result.ends, &pendingEnds)
+        let began = clock()
+        seat()
+        runChunks(into: &result)
+        runRows(into: &result)
+        result.stepTime = clock() - began
+    }
+
+    /// Plans and runs a step.
+    ///
+    /// - Returns: Whether there was anything to do.
+    public mutating func step(into result: inout StepResult) -> Bool {
+        guard prepare() != nil else {
+            result.removeAll()
+            return false
+        }
+        perform(into: &result)
+        return true
+    }
+
+    private mutating func seat() {
+        for seat in plan.seats {
+            engine.occupy(
+                slot: seat.slot,
+                request: attempts[seat.key].request,
+                prompt: attempts[seat.key].prompt
+            )
+        }
+    }
+
+    private mutating func runChunks(into result: inout StepResult) {
+        for chunk in plan.chunks {
+            // An earlier chunk of the same sequence may have failed.
+            guard attempts[chunk.key].end == nil else { continue }
+            let began = clock()
+            if attempts[chunk.key].prefillBegan == 0 { attempts[chunk.key].prefillBegan = began.nanoseconds }
+            let promptTokens = attempts[chunk.key].promptTokens
+            let (source, offset) =
+                chunk.positions.lowerBound < promptTokens
+                ? (attempts[chunk.key].prompt, 0) : (attempts[chunk.key].history, promptTokens)
+            do {
+                let token = try engine.prefill(
+                    slot: chunk.slot,
+                    tokens: source[(chunk.positions.lowerBound - offset)..<(chunk.positions.upperBound - offset)],
+                    position: chunk.positions.lowerBound,
+                    drawing: chunk.drawing
+                )
+                passCompleted()
+                let now = clock()
+                forecast.chunkMeasured(tokens: chunk.positions.count, time: now - began)
+                planner.chunkRun(chunk)
+                guard let index = chunk.drawing else { continue }
+                guard let token else {
+                    throw ApusError(.engineFailure, "the engine drew no token after the prompt")
+                }
+                result.prefillTimes.append(.nanoseconds(now.nanoseconds - attempts[chunk.key].prefillBegan))
+                emit(token, index: index, key: chunk.key, now: now.nanoseconds, into: &result)
+            } catch {
+                fail(chunk.key, error, into: &result)
+            }
+        }
+    }
+
+    private mutating func runRows(into result: inout StepResult) {
+        guard !plan.rows.isEmpty else { return }
+        rows.removeAll(keepingCapacity: true)
+        for row in plan.rows {
+            let token = attempts[row.key].lastToken
+            rows.append(DecodeRow(slot: row.slot, token: token, position: row.position, index: row.index))
+        }
+        let began = clock()
+        do {
+            try engine.decode(rows, into: &drawn)
+            guard drawn.count == rows.count else {
+                throw ApusError(.engineFailure, "the engine drew \(drawn.count) tokens for \(rows.count) rows")
+            }
+        } catch {
+            return runRowsAlone(after: error, into: &result)
+        }
+        let now = clock()
+        passCompleted()
+        rowsMeasured(count: rows.count, time: now - began)
+        result.batchSize = rows.count
+        planner.rowsRun(plan.rows)
+        for (key, reason) in emitRows(now: now.nanoseconds, into: &result) {
+            finish(key, reason, into: &result.ends)
+        }
+    }
+
+    /// Turns the drawn tokens into columns: the path that every token takes.
+    ///
+    /// What needs no look at the attempt is appended for all rows at once, and what is changed is held in local variables,
+    /// so that nothing is retained, copied or checked a token.
+    ///
+    /// - Returns: The keys of the attempts that end, with the reason.
+    private mutating func emitRows(now: Int64, into result: inout StepResult) -> [(key: Int, reason: FinishReason)] {
+        var ended: [(key: Int, reason: FinishReason)] = []
+        var intervals = IntervalCounter()
+        var columns = TokenColumns()
+        var table: [Attempt] = []
+        swap(&columns, &result.tokens)
+        swap(&table, &attempts)
+        columns.firstIndexes.append(contentsOf: plan.rows.lazy.map { UInt64($0.index) })
+        columns.counts.append(contentsOf: repeatElement(1, count: plan.rows.count))
+        columns.ids.append(contentsOf: drawn.lazy.map(\.rawValue))
+        for (place, row) in plan.rows.enumerated() {
+            let token = drawn[place]
+            let start = columns.text.count
+            engine.appendText(of: token, to: &columns.text)
+            intervals.note(now - table[row.key].lastTokenCame, in: &result.intervals)
+            let reason = table[row.key].take(
+                token,
+                endsGeneration: engine.endsGeneration(token),
+                now: now,
+                text: &columns.text,
+                from: start
+            )
+            columns.streams.append(table[row.key].stream.rawValue)
+            columns.epochs.append(table[row.key].epoch.rawValue)
+            columns.textLengths.append(UInt32(columns.text.count - start))
+            if let reason { ended.append((row.key, reason)) }
+        }
+        intervals.finish(in: &result.intervals)
+        swap(&table, &attempts)
+        swap(&columns, &result.tokens)
+        return ended
+    }
+
+    /// A batched pass failed and no row has advanced: each row is tried in a pass of its own.
+    private mutating func runRowsAlone(after failure: any Error, into result: inout StepResult) {
+        let steps = plan.rows
+        let alone = rows
+        for (row, request) in zip(steps, alone) {
+            if steps.count == 1 {
+                fail(row.key, failure, into: &result)
+                continue
+            }
+            do {
+                try engine.decode([request], into: &drawn)
+                guard let token = drawn.first else {
+                    throw ApusError(.engineFailure, "the engine drew no token")
+                }
+                passCompleted()
+                planner.rowsRun([row])
+                result.batchSize = 1
+                emit(token, index: row.index, key: row.key, now: clock().nanoseconds, into: &result)
+            } catch {
+                fail(row.key, error, into: &result)
+            }
+        }
+    }
+
+    private mutating func rowsMeasured(count: Int, time: Duration) {
+        forecast.decodeMeasured(time)
+        let nanoseconds = max(1, time.nanoseconds)
+        controller.batchMeasured(latency: time, throughput: Double(count) * 1e9 / Double(nanoseconds))
+    }
+
+    /// Takes one token of one attempt.
+    private mutating func emit(
+        _ token: TokenID,
+        index: Int,
+        key: Int,
+        now: Int64,
+        into result: inout StepResult
+    ) {
+        let start = result.tokens.text.count
+        engine.appendText(of: token, to: &result.tokens.text)
+        let ends = engine.endsGeneration(token)
+        let reason = attempts[key].take(token, endsGeneration: ends, now: now, text: &result.tokens.text, from: start)
+        result.tokens.streams.append(attempts[key].stream.rawValue)
+        result.tokens.epochs.append(attempts[key].epoch.rawValue)
+        result.tokens.firstIndexes.append(UInt64(index))
+        result.tokens.counts.append(1)
+        result.tokens.ids.append(token.rawValue)
+        result.tokens.textLengths.append(UInt32(result.tokens.text.count - start))
+        if let reason { finish(key, reason, into: &result.ends) }
+    }
+}

@@ -1,0 +1,139 @@
+import ApusCore
+import ApusEngine
+import ApusModel
+import ApusProtocol
+import Logging
+import ZeroMQ
+
+extension Worker {
+    func takeMonitorEvents(now: Timestamp) throws(ZeroMQError) {
+        while let event = try monitor.next() {
+            switch event.kind {
+            case .handshakeSucceeded:
+                perform(enlistment.connected())
+            case .disconnected:
+                // Whatever waits is sent again after the next enlistment, unless it is acknowledged by then.
+                enlistment.disconnected()
+                outgoing.removeAll()
+                logger.warning("coordinator lost", metadata: ["endpoint": "\(configuration.coordinator)"])
+            default:
+                break
+            }
+        }
+    }
+
+    func receive(now: Timestamp) throws(ZeroMQError) {
+        for _ in 0..<Self.messagesPerTurn where !loop.mailbox.isFull {
+            switch try socket.receive() {
+            case .none:
+                return
+            case .malformed:
+                malformed.note(logger, "message dropped", reason: "more than one frame", now: now)
+            case .message(let frame):
+                do throws(ApusError) {
+                    let envelope = try Self.decode(frame)
+                    handle(try CoordinatorMessage(envelope), now: now)
+                } catch {
+                    malformed.note(logger, "message dropped", reason: error.message, now: now)
+                }
+            }
+        }
+    }
+
+    private static func decode(_ frame: borrowing Frame) throws(ApusError) -> Apus_V1_Envelope {
+        let decoded: Result<Apus_V1_Envelope, ApusError> = frame.withBytes { bytes in
+            Result { () throws(ApusError) in try EnvelopeCodec.decode(bytes) }
+        }
+        return try decoded.get()
+    }
+
+    func handle(_ message: CoordinatorMessage, now: Timestamp) {
+        switch message {
+        case .enlisted(let keep):
+            guard case .resume(let session) = enlistment.enlisted() else { return }
+            loop.mailbox.post(.resume(session: session, keep: keep))
+            logger.info("enlisted", metadata: ["kept": "\(keep.count)"])
+            // The coordinator hears of progress from the first moment on.
+            beatDue = now
+            if !hasBeenReady, let description {
+                hasBeenReady = true
+                onReady(description)
+            }
+        case .command(let command):
+            loop.mailbox.post(command)
+        case .drain:
+            logger.info("draining")
+            loop.mailbox.post(.drain)
+        case .refused(let error):
+            refusals.note(logger, "coordinator refused", reason: error.description, now: now)
+            switch error.code {
+            case .versionMismatch: fail(error, now: now)
+            case .notFound: if let effect = enlistment.refused() { perform(effect) }
+            default: break
+            }
+        case .nothing:
+            break
+        }
+    }
+
+    func perform(_ effect: EnlistmentMachine.Effect) {
+        switch effect {
+        case .describe(let session):
+            // Frames of the session before are worthless from here on.
+            outgoing.removeAll()
+            loop.mailbox.post(.describe(session: session))
+        case .register, .resume:
+            // They need what only their inputs carry, and are performed where those arrive.
+            break
+        }
+    }
+
+    func register(_ held: [HeldAttempt]) {
+        guard let description else { return }
+        var register = Apus_V1_Register()
+        register.name = configuration.name.text
+        register.incarnation = incarnation.rawValue
+        register.model = description.model.text
+        register.slots = UInt32(clamping: description.slots)
+        register.contextTokens = UInt64(clamping: description.contextTokens)
+        register.fingerprint = description.fingerprint.bytes
+        register.exactness = description.exactness.rawValue
+        register.engine = description.engine
+        register.pid = ProcessFacts.pid
+        register.host = ProcessFacts.host
+        register.version = ApusVersion.release
+        register.held = held.map { Apus_V1_Held($0) }
+        enqueue(.register(register))
+    }
+
+    func beat(now: Timestamp) {
+        guard now >= beatDue else { return }
+        beatDue = now + configuration.beatInterval
+        loop.gauge.show(memoryBytes: ProcessFacts.memoryBytes)
+        // Behind frames that the socket does not take, a beat says nothing new.
+        if enlistment.isEnlisted, outgoing.isEmpty { enqueue(.step(loop.gauge.step)) }
+    }
+
+    func enqueue(_ body: Apus_V1_Envelope.OneOf_Body) {
+        do throws(ApusError) {
+            outgoing.append(try EnvelopeCodec.encode(Apus_V1_Envelope(body)))
+        } catch {
+            // Only a registration with very many held attempts could come near a frame's size; their bound prevents it.
+            logger.error("message not sent", metadata: ["error": "\(error)"])
+        }
+    }
+
+    func send() throws(ZeroMQError) {
+        var wanted: PollInterest = loop.mailbox.isFull ? [] : .readable
+        while enlistment.isConnected, let bytes = outgoing.first {
+            guard try socket.send(bytes) == .sent else {
+                wanted.insert(.writable)
+                break
+            }
+            outgoing.removeFirst()
+        }
+        guard wanted != interest, let token else { return }
+        interest = wanted
+        executor.setInterest(wanted, of: token)
+    }
+}

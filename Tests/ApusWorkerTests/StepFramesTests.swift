@@ -1,0 +1,60 @@
+import ApusCore
+import ApusModel
+import ApusProtocol
+import Testing
+
+@testable import ApusWorker
+
+@Suite("Step frames")
+struct StepFramesTests {
+    private func columns(rows: Int, tokensPerRow: Int, textPerToken: Int) -> TokenColumns {
+        var columns = TokenColumns()
+        for row in 0..<rows {
+            columns.streams.append(.max - UInt64(row))
+            columns.epochs.append(.max)
+            columns.firstIndexes.append(UInt64(Limits.maximumTokens))
+            columns.counts.append(UInt32(tokensPerRow))
+            for token in 0..<tokensPerRow {
+                columns.ids.append(.max - Int32(token))
+                columns.textLengths.append(UInt32(textPerToken))
+                columns.text += [UInt8](repeating: 97, count: textPerToken)
+            }
+        }
+        return columns
+    }
+
+    @Test(
+        "Every message fits into a frame and nothing is lost",
+        arguments: [(16_384, 1, 12), (100, 1_024, 9), (3, 1_024, 300), (40_000, 1, 0), (1, 1, 1)]
+    )
+    func split(rows: Int, tokens: Int, text: Int) throws {
+        let columns = columns(rows: rows, tokensPerRow: tokens, textPerToken: text)
+        let ends = (0..<1_500).map { stream in
+            AttemptEnd(
+                stream: StreamID(rawValue: UInt64(stream)),
+                epoch: Epoch(rawValue: 1),
+                reason: .failed,
+                error: ApusError(.engineFailure, String(repeating: "é", count: 5_000)),
+                promptTokens: 7
+            )
+        }
+        let steps = StepFrames.cut(columns, ends, template: Apus_V1_Step())
+        var joined = TokenColumns()
+        for step in steps {
+            #expect(try EnvelopeCodec.encode(Apus_V1_Envelope(.step(step))).count <= Limits.frameBytes)
+            let piece = TokenColumns(step.tokens)
+            #expect(piece.isValid)
+            joined.append(piece)
+        }
+        #expect(joined == columns)
+        #expect(steps.flatMap(\.ends).map(\.stream) == (0..<1_500).map { UInt64($0) })
+        let lastTokens = steps.lastIndex { $0.hasTokens } ?? 0
+        let firstEnds = steps.firstIndex { !$0.ends.isEmpty } ?? 0
+        #expect(firstEnds >= lastTokens)
+    }
+
+    @Test("Nothing makes no message")
+    func nothing() {
+        #expect(StepFrames.cut(TokenColumns(), [], template: Apus_V1_Step()).allSatisfy { !$0.hasTokens })
+    }
+}
