@@ -42,6 +42,13 @@ struct ExitStatusTests {
         }
     }
 
+    @Test("An accepted job that is lost has failed, and one that is out of reach is unavailable")
+    func brokenStreamsMap() {
+        #expect(BrokenStream(error: ApusError(.notFound, "")).status == .failed)
+        #expect(BrokenStream(error: ApusError(.unreachable, "")).status == .unavailable)
+        #expect(BrokenStream(error: ApusError(.protocolViolation, "")).status == .failed)
+    }
+
     @Test("A job's end is done only where it is a good one")
     func endsMap() {
         for reason in FinishReason.allCases {

@@ -12,11 +12,12 @@ struct OptionsTests {
 
     @Test("Submit reads every parameter of a generation")
     func submitReadsAll() throws {
-        let command = try submit(
-            "--model", "m", "--max-tokens", "9", "--temperature", "0.5", "--top-k", "40", "--top-p", "0.9",
-            "--seed", "7", "--stop", "a", "--stop", "b", "--deadline", "2.5", "--raw", "--ignore-eos",
-            "--key", "k", "--output", "json", "hello"
-        )
+        let flags = """
+            --model m --max-tokens 9 --temperature 0.5 --top-k 40 --top-p 0.9 --seed 7 --stop a --stop b
+            --deadline 2.5 --raw --ignore-eos --key k --output json hello
+            """
+        let arguments = ["submit"] + flags.split(whereSeparator: \.isWhitespace).map(String.init)
+        let command = try #require(try Apus.parseAsRoot(arguments) as? Submit)
         let request = try command.generation.request(prompt: command.prompt)
         let expected = GenerationRequest(
             model: ModelName("m"),

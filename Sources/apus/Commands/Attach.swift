@@ -28,13 +28,7 @@ struct Attach: AsyncParsableCommand {
     var job: JobID
 
     func run() async throws {
-        do {
-            let status = try await Interruption.interruptible { [self] in try await attach() }
-            if status != .done { throw CommandExit(status) }
-        } catch let error as ApusError where output == .json {
-            try Terminal.write(EventLines.error(error))
-            throw CommandExit(ExitStatus(error), error.message)
-        }
+        try await BrokenStream.reported(as: output) { [self] in try await attach() }
     }
 
     private func attach() async throws -> ExitStatus {

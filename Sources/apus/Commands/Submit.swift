@@ -40,13 +40,7 @@ struct Submit: AsyncParsableCommand {
     var prompt: String
 
     func run() async throws {
-        do {
-            let status = try await Interruption.interruptible { [self] in try await submit() }
-            if status != .done { throw CommandExit(status) }
-        } catch let error as ApusError where output == .json {
-            try Terminal.write(EventLines.error(error))
-            throw CommandExit(ExitStatus(error), error.message)
-        }
+        try await BrokenStream.reported(as: output) { [self] in try await submit() }
     }
 
     private func submit() async throws -> ExitStatus {

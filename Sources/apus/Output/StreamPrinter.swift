@@ -9,7 +9,7 @@ struct StreamPrinter {
     /// Prints a stream to its end.
     ///
     /// - Returns: The exit status that the stream's end stands for.
-    /// - Throws: `ApusError` where the stream can't be followed; `CommandExit` where the reader is gone.
+    /// - Throws: `BrokenStream` where the stream can't be followed; `CommandExit` where the reader is gone.
     func print(_ stream: TokenStream, since start: ContinuousClock.Instant) async throws -> ExitStatus {
         if format == .json { try Terminal.write(EventLines.accepted(job: stream.job, seed: stream.seed)) }
         var tokens = 0
@@ -30,7 +30,7 @@ struct StreamPrinter {
         } catch let error as ApusError {
             if format == .text, !endsWithNewline { try Terminal.write("\n") }
             // A failed job throws its error too; there the end below tells more.
-            guard stream.end != nil else { throw error }
+            guard stream.end != nil else { throw BrokenStream(error: error) }
         }
         guard let end = stream.end else { throw ApusError(.internalFailure, "the stream ended without an end") }
         switch format {
