@@ -96,7 +96,7 @@ actor ClientConnection: PollDriver {
         case .abandon(let request):
             return machine.abandoned(request: request, now: now)
         case .detach(let request):
-            machine.detached(request: request)
+            return machine.detached(request: request)
         case .consumed(let request, let index):
             machine.consumed(request: request, through: index)
         case .shutDown:

@@ -73,7 +73,10 @@ extension ClientMachine {
     }
 
     private mutating func accepted(_ message: Apus_V1_Accepted, now: Timestamp) -> [Effect] {
-        guard let slot = slotOfRequest[message.request], let stream = streams[slot] else { return [] }
+        guard let slot = slotOfRequest[message.request], let stream = streams[slot] else {
+            // Its consumer went before the answer came.
+            return slotOfStream[message.stream] == nil ? [Self.detach(message.stream)] : []
+        }
         guard let job = JobID(message.job), stream.job == nil || stream.job == job else {
             malformed += 1
             let message = "the coordinator accepted a job without a valid name"

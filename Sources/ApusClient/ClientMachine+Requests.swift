@@ -126,10 +126,7 @@ extension ClientMachine {
             calls[request] = nil
             return []
         }
-        guard stream.isOwner else {
-            vacate(slot: slot)
-            return []
-        }
+        guard stream.isOwner else { return leave(slot: slot) }
         // A submit without an answer has no job to name yet: the cancellation follows its acceptance.
         guard let job = stream.job else {
             streams[slot]?.follower = nil
@@ -140,9 +137,24 @@ extension ClientMachine {
     }
 
     /// A stream's consumer goes on without it; its job goes on too.
-    mutating func detached(request: UInt64) {
-        guard let slot = slotOfRequest[request] else { return }
+    mutating func detached(request: UInt64) -> [Effect] {
+        guard let slot = slotOfRequest[request] else { return [] }
+        return leave(slot: slot)
+    }
+
+    /// Follows a stream no longer; the coordinator has to know, or it would hold the stream back for this client's credit.
+    private mutating func leave(slot: Int) -> [Effect] {
+        let stream = streams[slot]?.stream
         vacate(slot: slot)
+        guard link == .up, let stream else { return [] }
+        return [Self.detach(stream)]
+    }
+
+    /// Tells the coordinator that a stream is not followed.
+    static func detach(_ stream: UInt64) -> Effect {
+        var detach = Apus_V1_Detach()
+        detach.streams = [stream]
+        return .send(Apus_V1_Envelope(.detach(detach)))
     }
 
     /// A consumer has consumed its stream up to an index.

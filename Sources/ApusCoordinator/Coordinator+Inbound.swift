@@ -81,6 +81,11 @@ extension Coordinator {
         case .bye:
             machine.left(peer, at: now, into: &turn)
         case .ping: break
+        case .hello, .submit, .attach, .statusRequest, .jobsRequest:
+            throw ApusError(
+                .invalidRequest,
+                "this endpoint is for workers; clients connect to \(endpoints.clients)"
+            )
         case .error(let error):
             logger.warning(
                 "a worker reports an error",
@@ -113,6 +118,12 @@ extension Coordinator {
         case .attach(let attach): attached(attach, by: peer)
         case .credit(let credit):
             machine.credited(by: peer, streams: credit.streams, limits: credit.limits, into: &turn)
+        case .detach(let detach): machine.detached(by: peer, streams: detach.streams, into: &turn)
+        case .register:
+            throw ApusError(
+                .invalidRequest,
+                "this endpoint is for clients; workers connect to \(endpoints.workers)"
+            )
         case .cancel(let cancel):
             guard let job = JobID(cancel.job) else {
                 turn.effects.append(.refuse(peer, request: cancel.request, Self.notAJob))

@@ -101,7 +101,10 @@ public actor Coordinator: PollDriver, Service {
         startedAt = PollExecutor.monotonicNow()
         var generator = SystemRandomNumberGenerator()
         identity = String(generator.next(), radix: 16)
-        machine = CoordinatorMachine(settings: CoordinatorSettings(secret: generator.next()))
+        var settings = CoordinatorSettings(secret: generator.next())
+        // Numbers stay short on the wire and still hardly ever meet those of a former life.
+        settings.firstStream = generator.next() >> 43 | 1
+        machine = CoordinatorMachine(settings: settings)
         telemetry = ClusterTelemetry()
         (stopping, stopSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }

@@ -28,9 +28,11 @@ enum ExitStatus: Int32, Sendable {
 
     /// The status that stands for a job's end.
     ///
-    /// A job that somebody else cancelled has failed as far as its submitter is concerned.
+    /// A job that somebody else cancelled has failed as far as its submitter is concerned. Input that only the model can judge, such
+    /// as a prompt over the context, is wrong input all the same.
     init(_ end: StreamEnd) {
-        self = end.reason.isSuccess ? .done : .failed
+        let isInput = end.error.map { ExitStatus($0) == .usage } ?? false
+        self = end.reason.isSuccess ? .done : isInput ? .usage : .failed
     }
 
     /// The status that stands for argument-parser's: its 64, wrong usage, is 2 here.

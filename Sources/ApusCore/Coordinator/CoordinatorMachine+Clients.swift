@@ -112,6 +112,19 @@ extension CoordinatorMachine {
         }
     }
 
+    /// A client follows streams no longer; they go on.
+    public mutating func detached(by peer: ClientPeer, streams: [UInt64], into turn: inout Turn) {
+        guard let client = clientPlaces[peer] else { return }
+        for number in streams {
+            guard let place = ledger.place(of: StreamID(rawValue: number)),
+                let consumer = ledger[place].consumers.firstIndex(where: { $0.client == client })
+            else { continue }
+            ledger[place].consumers.remove(at: consumer)
+            clients[client]?.following -= 1
+            extendWorkerLimit(at: place, into: &turn)
+        }
+    }
+
     /// A client raised the indexes up to which it takes tokens; a lower limit than before changes nothing.
     public mutating func credited(by peer: ClientPeer, streams: [UInt64], limits: [UInt64], into turn: inout Turn) {
         guard let client = clientPlaces[peer] else { return }

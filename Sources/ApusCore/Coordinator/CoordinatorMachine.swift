@@ -13,7 +13,7 @@ public struct CoordinatorMachine: Sendable {
     var ledger = StreamLedger()
     var jobs: [JobID: StreamID] = [:]
     var keys: [String: StreamID] = [:]
-    var lastStream: UInt64 = 0
+    var lastStream: UInt64
 
     var workers: [WorkerEntry] = []
     var workerPlaces: [WorkerPeer: Int] = [:]
@@ -47,6 +47,7 @@ public struct CoordinatorMachine: Sendable {
     /// Begins with no worker, no client and no stream.
     public init(settings: CoordinatorSettings) {
         self.settings = settings
+        lastStream = settings.firstStream - 1
     }
 
     /// Ends a turn: leases slots to waiting streams, then settles with every consumer that is behind.

@@ -47,6 +47,10 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// How long an ended stream is kept.
     public var retention: Duration = .seconds(3_600)
 
+    /// The number of the first stream; a coordinator that remembers nothing begins anywhere, so that no client takes a new
+    /// stream for one of a former life.
+    public var firstStream: UInt64 = 1
+
     /// Makes job names unguessable: random for each coordinator.
     public var secret: UInt64
 

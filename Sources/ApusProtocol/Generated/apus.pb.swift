@@ -118,6 +118,14 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     set {body = .drain(newValue)}
   }
 
+  package var detach: Apus_V1_Detach {
+    get {
+      if case .detach(let v)? = body {return v}
+      return Apus_V1_Detach()
+    }
+    set {body = .detach(newValue)}
+  }
+
   /// Coordinator to client.
   package var welcome: Apus_V1_Welcome {
     get {
@@ -272,6 +280,7 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     case statusRequest(Apus_V1_StatusRequest)
     case jobsRequest(Apus_V1_JobsRequest)
     case drain(Apus_V1_Drain)
+    case detach(Apus_V1_Detach)
     /// Coordinator to client.
     case welcome(Apus_V1_Welcome)
     case accepted(Apus_V1_Accepted)
@@ -562,6 +571,19 @@ package nonisolated struct Apus_V1_Credit: Sendable {
   package var streams: [UInt64] = []
 
   package var limits: [UInt64] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Follows streams no longer; they go on. Nothing is answered.
+package nonisolated struct Apus_V1_Detach: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var streams: [UInt64] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1417,7 +1439,7 @@ fileprivate nonisolated let _protobuf_package = "apus.v1"
 
 nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Envelope"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{2}\u{d}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{2}\u{12}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{2}\u{c}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{2}\u{12}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1553,6 +1575,19 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.body = .drain(v)
+        }
+      }()
+      case 18: try {
+        var v: Apus_V1_Detach?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .detach(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .detach(v)
         }
       }()
       case 30: try {
@@ -1826,6 +1861,10 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .drain?: try {
       guard case .drain(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+    }()
+    case .detach?: try {
+      guard case .detach(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
     }()
     case .welcome?: try {
       guard case .welcome(let v)? = self.body else { preconditionFailure() }
@@ -2422,6 +2461,36 @@ nonisolated extension Apus_V1_Credit: SwiftProtobuf.Message, SwiftProtobuf._Mess
   package static func ==(lhs: Apus_V1_Credit, rhs: Apus_V1_Credit) -> Bool {
     if lhs.streams != rhs.streams {return false}
     if lhs.limits != rhs.limits {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_Detach: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Detach"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}streams\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.streams) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.streams.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.streams, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_Detach, rhs: Apus_V1_Detach) -> Bool {
+    if lhs.streams != rhs.streams {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -56,6 +56,9 @@ struct EngineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Simulated: one token in N ends the answer; 0 never.", valueName: "n"))
     var simEndsOneIn: Int?
 
+    @Flag(help: ArgumentHelp("Simulated: tokens are the time of their drawing, for benchmarks.", visibility: .hidden))
+    var simStampTime = false
+
     func validate() throws {
         for (name, value) in [
             ("--threads", threads), ("--slots", slots), ("--context", context), ("--min-batch", minBatch),

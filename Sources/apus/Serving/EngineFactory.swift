@@ -45,6 +45,7 @@ enum EngineFactory {
         if let time = options.simRowUs { configuration.stepMicrosecondsPerRow = time }
         if let time = options.simPrefillUs { configuration.prefillMicrosecondsPerToken = time }
         if let number = options.simEndsOneIn { configuration.endsOneTokenIn = number }
+        configuration.stampsTime = options.simStampTime
         return configuration
     }
 

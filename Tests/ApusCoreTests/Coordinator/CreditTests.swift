@@ -99,6 +99,18 @@ import Testing
         #expect(beyond.rejections == [.invalidRequest])
     }
 
+    @Test func `A client that detaches holds a stream back no longer`() {
+        var bench = MachineBench { $0.workerWindow = 4 }
+        bench.register(10)
+        bench.submit(credit: 2)
+        bench.step(10, 1, 0..<2)
+        #expect(bench.turn.acknowledgements.isEmpty)
+        bench.tell { machine, _, turn in machine.detached(by: MachineBench.client, streams: [1, 99], into: &turn) }
+        #expect(bench.turn.acknowledgements.first?.second == [6])
+        bench.step(10, 1, 2..<3)
+        #expect(bench.sent().isEmpty)
+    }
+
     @Test func `Tokens that come in the turn of an attach reach the client after its acceptance`() throws {
         var bench = MachineBench()
         bench.register(10)
