@@ -49,8 +49,9 @@ def main():
             sys.exit(f"{body.code}: {body.message}")
         elif kind == "tokens":
             columns = body.columns
-            assert list(columns.first_indexes) == [following], "a token is missing or came twice"
-            following += len(columns.ids)
+            for first, count in zip(columns.first_indexes, columns.counts):
+                assert first == following, "a token is missing or came twice"
+                following += count
             sys.stdout.write(columns.text.decode())
             sys.stdout.flush()
             if granted - following < WINDOW // 2:

@@ -78,6 +78,8 @@ extension Coordinator {
         case .register(let register):
             let (registration, held) = try WorkerRegistration.read(register)
             machine.registered(registration, held: held, from: peer, at: now, into: &turn)
+        case .leave:
+            machine.leaveRequested(by: peer, at: now, into: &turn)
         case .bye:
             machine.left(peer, at: now, into: &turn)
         case .ping: break

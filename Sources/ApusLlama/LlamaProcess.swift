@@ -18,9 +18,12 @@ public enum LlamaProcess {
         #if APUS_LLAMA && os(Linux)
         guard getenv("OMP_WAIT_POLICY") == nil, getenv(environmentSetting.name) == nil else { return }
         setenv(environmentSetting.name, environmentSetting.value, 1)
+        // The program's own path keeps its name in process lists, which the link itself would not.
+        var path = [CChar](repeating: 0, count: 4_096)
+        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return }
         // Invariant: unsafeArgv is the argument vector of this process, ended by a null pointer. If it returns, the
         // program goes on as it is: slower in company, not wrong.
-        execv("/proc/self/exe", CommandLine.unsafeArgv)
+        execv(path, CommandLine.unsafeArgv)
         #endif
     }
 

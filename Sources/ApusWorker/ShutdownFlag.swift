@@ -2,13 +2,22 @@ import Synchronization
 
 /// Says, across threads, that a shutdown was asked for; it never goes back.
 final class ShutdownFlag: Sendable {
-    private let raised = Atomic<Bool>(false)
+    /// How urgent a shutdown is.
+    enum Urgency: UInt8 {
+        case none
+        /// Streams may finish.
+        case graceful
+        /// At once.
+        case immediate
+    }
 
-    /// Whether a shutdown was asked for.
-    var isRaised: Bool { raised.load(ordering: .acquiring) }
+    private let raised = Atomic<UInt8>(Urgency.none.rawValue)
 
-    /// Asks for a shutdown.
-    func raise() {
-        raised.store(true, ordering: .releasing)
+    /// What was asked for.
+    var urgency: Urgency { Urgency(rawValue: raised.load(ordering: .acquiring)) ?? .immediate }
+
+    /// Asks for a shutdown; a less urgent one than before changes nothing.
+    func raise(_ urgency: Urgency) {
+        raised.max(urgency.rawValue, ordering: .releasing)
     }
 }

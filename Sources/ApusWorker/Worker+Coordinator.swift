@@ -67,7 +67,8 @@ extension Worker {
         case .refused(let error):
             refusals.note(logger, "coordinator refused", reason: error.description, now: now)
             switch error.code {
-            case .versionMismatch: fail(error, now: now)
+            // Another try would be answered in the same way.
+            case .versionMismatch, .invalidRequest, .unsupported: fail(error, now: now)
             case .notFound: if let effect = enlistment.refused() { perform(effect) }
             default: break
             }

@@ -46,9 +46,22 @@ extension Worker {
 }
 
 extension Worker {
+    /// Tells the coordinator that the worker wants to leave; it answers by draining it. Without a coordinator nobody waits for its
+    /// streams' tokens here: they go on elsewhere.
+    func beginDraining(now: Timestamp) {
+        guard case .running = phase else { return }
+        guard enlistment.isEnlisted else { return leave(now: now) }
+        logger.info("finishing what runs, then leaving")
+        enqueue(.leave(Apus_V1_Leave()))
+        phase = .draining(until: now + configuration.drainTimeout)
+    }
+
     /// Says Bye and leaves as soon as it is out and the engine's thread has ended.
     func leave(now: Timestamp) {
-        guard case .running = phase else { return }
+        switch phase {
+        case .running, .draining: break
+        case .leaving, .finished: return
+        }
         if enlistment.isEnlisted { enqueue(.bye(Apus_V1_Bye())) }
         phase = .leaving(earliest: now + Self.farewell, latest: now + Self.engineFarewell)
         loop.mailbox.post(.stop)
@@ -56,7 +69,10 @@ extension Worker {
 
     /// Leaves with an error, without a word to the coordinator: it notices the closed connection.
     func fail(_ error: ApusError, now: Timestamp) {
-        guard case .running = phase else { return }
+        switch phase {
+        case .running, .draining: break
+        case .leaving, .finished: return
+        }
         outcome = .failure(error)
         phase = .leaving(earliest: now, latest: now + Self.engineFarewell)
         loop.mailbox.post(.stop)
@@ -67,6 +83,12 @@ extension Worker {
         switch phase {
         case .running:
             return min(beatDue, enlistment.deadline ?? .distantFuture)
+        case .draining(let until):
+            if now >= until {
+                leave(now: now)
+                return now
+            }
+            return min(beatDue, enlistment.deadline ?? .distantFuture, until)
         case .leaving(let earliest, let latest):
             guard now >= latest || (now >= earliest && engineHasStopped) else {
                 return engineHasStopped ? earliest : latest

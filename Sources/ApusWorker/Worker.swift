@@ -29,6 +29,8 @@ public actor Worker: Service, PollDriver {
     /// Where the worker is in its life.
     enum Phase {
         case running
+        /// The coordinator knows that the worker wants to leave; running streams may finish until then.
+        case draining(until: Timestamp)
         /// The engine's thread has been told to end, and the coordinator Bye. Not before `earliest`, so that the message is
         /// out; not after `latest`, even if the engine hangs.
         case leaving(earliest: Timestamp, latest: Timestamp)
@@ -107,8 +109,8 @@ public actor Worker: Service, PollDriver {
 
     /// Runs the worker to its end.
     ///
-    /// It ends when the coordinator has drained it, on graceful shutdown and on cancellation (both say Bye and leave at once:
-    /// the coordinator leases the streams elsewhere), and on an error.
+    /// It ends when the coordinator has drained it; on a graceful shutdown, once its streams have finished or the drain timeout
+    /// has passed; on a cancellation at once (the coordinator leases the streams elsewhere); and on an error.
     ///
     /// - Throws: The engine's error when it can't be made; `invalidRequest` for an impossible endpoint; `versionMismatch` when
     ///   the coordinator speaks another version.
@@ -116,16 +118,21 @@ public actor Worker: Service, PollDriver {
         precondition(token == nil, "a worker runs once")
         let shutdown = shutdown
         let executor = executor
-        let outcome = await withTaskCancellationOrGracefulShutdownHandler {
-            await withCheckedContinuation { continuation in
-                completion = continuation
-                executor.drive(self)
-                token = executor.register(socket)
-                monitorToken = executor.register(monitor)
-                loop.start()
+        let outcome = await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await withCheckedContinuation { continuation in
+                    completion = continuation
+                    executor.drive(self)
+                    token = executor.register(socket)
+                    monitorToken = executor.register(monitor)
+                    loop.start()
+                }
+            } onGracefulShutdown: {
+                shutdown.raise(.graceful)
+                executor.wake()
             }
-        } onCancelOrGracefulShutdown: {
-            shutdown.raise()
+        } onCancel: {
+            shutdown.raise(.immediate)
             executor.wake()
         }
         try outcome.get()
@@ -133,7 +140,11 @@ public actor Worker: Service, PollDriver {
 
     /// One turn of the poll loop; the executor calls it.
     public func turn(now: Timestamp, ready: ReadySet) -> Timestamp? {
-        if shutdown.isRaised { leave(now: now) }
+        switch shutdown.urgency {
+        case .none: break
+        case .graceful: beginDraining(now: now)
+        case .immediate: leave(now: now)
+        }
         do throws(ZeroMQError) {
             takeFromEngine(now: now)
             try takeMonitorEvents(now: now)

@@ -21,6 +21,9 @@ public struct WorkerConfiguration: Sendable {
     /// How often measurements travel.
     public var measurementInterval: Duration
 
+    /// How long a graceful shutdown lets running streams go on here; afterwards they go on elsewhere.
+    public var drainTimeout: Duration
+
     /// Describes a worker.
     public init(
         coordinator: String,
@@ -28,7 +31,8 @@ public struct WorkerConfiguration: Sendable {
         batch: BatchController.Settings = BatchController.Settings(),
         beatInterval: Duration = .milliseconds(80),
         enlistmentTimeout: Duration = .seconds(1),
-        measurementInterval: Duration = .seconds(1)
+        measurementInterval: Duration = .seconds(1),
+        drainTimeout: Duration = .seconds(10)
     ) {
         self.coordinator = coordinator
         self.name = name
@@ -36,5 +40,6 @@ public struct WorkerConfiguration: Sendable {
         self.beatInterval = beatInterval
         self.enlistmentTimeout = enlistmentTimeout
         self.measurementInterval = measurementInterval
+        self.drainTimeout = drainTimeout
     }
 }

@@ -42,7 +42,7 @@ struct SupervisorMachineTests {
             return
         }
         #expect(machine.timePassed(now: at(100)) == [])
-        #expect(machine.stopRequested(now: at(101)) == [.stop(2), .wake(at(106))])
+        #expect(machine.stopRequested(now: at(101)) == [.stop(2), .wake(at(113))])
     }
 
     @Test("The pause doubles up to ten seconds while a process dies before it is ready")
@@ -85,8 +85,8 @@ struct SupervisorMachineTests {
         _ = machine.began()
         _ = machine.becameReady(0)
         let effects = machine.exited(1, .status(2), lastWords: "error: no model", now: at(1))
-        #expect(effects == [.stop(2), .wake(at(6))])
-        #expect(machine.exited(2, .status(0), lastWords: nil, now: at(2)) == [.stop(0), .wake(at(7))])
+        #expect(effects == [.stop(2), .wake(at(13))])
+        #expect(machine.exited(2, .status(0), lastWords: nil, now: at(2)) == [.stop(0), .wake(at(14))])
         let message = "worker-1 could not start: error: no model"
         let last = machine.exited(0, .status(0), lastWords: nil, now: at(3))
         #expect(last == [.finish(.init(status: 2, message: message))])
@@ -103,9 +103,9 @@ struct SupervisorMachineTests {
     @Test("Ctrl-C stops workers, then the coordinator")
     func stopsInOrder() {
         var machine = running()
-        #expect(machine.stopRequested(now: at(1)) == [.stop(1), .stop(2), .wake(at(6))])
+        #expect(machine.stopRequested(now: at(1)) == [.stop(1), .stop(2), .wake(at(13))])
         #expect(machine.exited(1, .status(0), lastWords: nil, now: at(2)) == [])
-        #expect(machine.exited(2, .status(0), lastWords: nil, now: at(2)) == [.stop(0), .wake(at(7))])
+        #expect(machine.exited(2, .status(0), lastWords: nil, now: at(2)) == [.stop(0), .wake(at(14))])
         let last = machine.exited(0, .status(0), lastWords: nil, now: at(3))
         #expect(last == [.finish(.init(status: 0, message: nil))])
     }
@@ -115,7 +115,7 @@ struct SupervisorMachineTests {
         var machine = running()
         _ = machine.stopRequested(now: at(1))
         #expect(machine.timePassed(now: at(5.9)) == [])
-        #expect(machine.timePassed(now: at(6)) == [.kill(1), .kill(2)])
-        #expect(machine.stopRequested(now: at(6)) == [.kill(0), .kill(1), .kill(2)])
+        #expect(machine.timePassed(now: at(13)) == [.kill(1), .kill(2)])
+        #expect(machine.stopRequested(now: at(13)) == [.kill(0), .kill(1), .kill(2)])
     }
 }

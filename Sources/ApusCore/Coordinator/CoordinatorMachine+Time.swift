@@ -27,7 +27,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func judge(_ place: Int, at now: Timestamp, into turn: inout Turn) {
-        guard workers[place].state == .ready || workers[place].state == .draining else { return }
+        guard workers[place].state == .ready else { return }
         if now - workers[place].lastBeat > settings.beatTimeout {
             lose(place, .silent, at: now, into: &turn)
         } else if now - workers[place].progressAt > settings.hangGrace + workers[place].load.stepTime {

@@ -69,8 +69,7 @@ extension CoordinatorMachine {
         workers.sorted { $0.registration.name < $1.registration.name }.map { worker in
             let state =
                 switch worker.state {
-                case .ready: "ready"
-                case .draining: "draining"
+                case .ready: worker.isDraining ? "draining" : "ready"
                 case .lost: "suspect"
                 case .gone: "lost"
                 }

@@ -29,6 +29,7 @@ extension CoordinatorMachine {
                     return
                 }
                 if workers[known].isConnected { lose(known, .replaced, at: now, into: &turn) }
+                workers[known].isDraining = false
             }
             workerPlaces[workers[known].peer] = nil
             place = known
@@ -44,7 +45,7 @@ extension CoordinatorMachine {
         workerPlaces[peer] = place
         workers[place].lastBeat = now
         workers[place].progressAt = now
-        if workers[place].state != .draining { workers[place].state = .ready }
+        workers[place].state = .ready
         let keep = held.filter { attempt in
             guard let stream = ledger.place(of: attempt.stream), case .leased(place) = ledger[stream].phase else {
                 return false
@@ -56,9 +57,22 @@ extension CoordinatorMachine {
             loseAttempt(stream, cause: LossCause.disconnected.rawValue, at: now, into: &turn)
         }
         turn.effects.append(.enlist(peer, keep: keep))
+        if workers[place].isDraining { turn.effects.append(.drain(peer)) }
         turn.effects.append(.report(registration.name, .joined))
         bindUnbound(to: registration.model)
         needsDispatch = true
+    }
+
+    /// A worker wants to leave in good order: it finishes what it has and gets nothing new.
+    public mutating func leaveRequested(by peer: WorkerPeer, at now: Timestamp, into turn: inout Turn) {
+        guard let place = heard(from: peer, at: now, into: &turn) else { return }
+        drain(place, into: &turn)
+    }
+
+    private mutating func drain(_ place: Int, into turn: inout Turn) {
+        workers[place].isDraining = true
+        turn.effects.append(.drain(workers[place].peer))
+        turn.effects.append(.report(workers[place].registration.name, .draining))
     }
 
     /// A worker said good-bye; what it still holds goes on elsewhere.
@@ -96,11 +110,7 @@ extension CoordinatorMachine {
         } else {
             places = workers.indices.filter { workers[$0].isConnected }
         }
-        for place in places where workers[place].state != .draining {
-            workers[place].state = .draining
-            turn.effects.append(.drain(workers[place].peer))
-            turn.effects.append(.report(workers[place].registration.name, .draining))
-        }
+        for place in places where !workers[place].isDraining { drain(place, into: &turn) }
         turn.effects.append(.done(peer, request: number))
     }
 
@@ -151,7 +161,7 @@ extension CoordinatorMachine {
 
     private func isAlive(_ worker: WorkerEntry, at now: Timestamp) -> Bool {
         switch worker.state {
-        case .ready, .draining: now - worker.lastBeat < settings.beatTimeout
+        case .ready: now - worker.lastBeat < settings.beatTimeout
         case .lost, .gone: false
         }
     }

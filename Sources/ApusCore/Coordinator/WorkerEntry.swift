@@ -4,10 +4,8 @@ import ApusModel
 struct WorkerEntry: Sendable {
     /// Where a worker stands.
     enum State: Hashable, Sendable {
-        /// Takes work.
+        /// Shows life.
         case ready
-        /// Finishes what it has and takes nothing new.
-        case draining
         /// Connected as far as is known, but not trusted with work until it shows life again.
         case lost(LossCause)
         /// Not connected any more; kept for its statistics until its name is used again.
@@ -18,6 +16,9 @@ struct WorkerEntry: Sendable {
     var registration: WorkerRegistration
     var state: State = .ready
     var load = WorkerLoad()
+
+    /// Whether it finishes what it has and takes nothing new; for the rest of its process's life.
+    var isDraining = false
 
     /// When anything last came from it.
     var lastBeat: Timestamp
@@ -39,7 +40,7 @@ struct WorkerEntry: Sendable {
     /// Accepted tokens.
     var tokens: UInt64 = 0
 
-    var hasVacantSlot: Bool { state == .ready && leases < registration.slots }
+    var hasVacantSlot: Bool { state == .ready && !isDraining && leases < registration.slots }
 
     var isConnected: Bool { state != .gone }
 }

@@ -216,6 +216,14 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     set {body = .bye(newValue)}
   }
 
+  package var leave: Apus_V1_Leave {
+    get {
+      if case .leave(let v)? = body {return v}
+      return Apus_V1_Leave()
+    }
+    set {body = .leave(newValue)}
+  }
+
   /// Coordinator to worker.
   package var enlisted: Apus_V1_Enlisted {
     get {
@@ -294,6 +302,7 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     case register(Apus_V1_Register)
     case step(Apus_V1_Step)
     case bye(Apus_V1_Bye)
+    case leave(Apus_V1_Leave)
     /// Coordinator to worker.
     case enlisted(Apus_V1_Enlisted)
     case assign(Apus_V1_Assign)
@@ -1317,6 +1326,17 @@ package nonisolated struct Apus_V1_Step: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
+/// The worker wants to leave in good order. Answered by DrainWorker.
+package nonisolated struct Apus_V1_Leave: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// The worker leaves; its streams may be leased elsewhere at once.
 package nonisolated struct Apus_V1_Bye: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1439,7 +1459,7 @@ fileprivate nonisolated let _protobuf_package = "apus.v1"
 
 nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Envelope"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{2}\u{c}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{2}\u{12}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{2}\u{c}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{1}leave\0\u{2}\u{11}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1733,6 +1753,19 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.body = .bye(v)
         }
       }()
+      case 53: try {
+        var v: Apus_V1_Leave?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .leave(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .leave(v)
+        }
+      }()
       case 70: try {
         var v: Apus_V1_Enlisted?
         var hadOneofValue = false
@@ -1909,6 +1942,10 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .bye?: try {
       guard case .bye(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 52)
+    }()
+    case .leave?: try {
+      guard case .leave(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
     }()
     case .enlisted?: try {
       guard case .enlisted(let v)? = self.body else { preconditionFailure() }
@@ -3866,6 +3903,25 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_Leave: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Leave"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_Leave, rhs: Apus_V1_Leave) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,4 +1,5 @@
 import ApusEngine
+import ApusLlama
 import ApusModel
 import ApusWorker
 import ArgumentParser
@@ -39,6 +40,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var server: ServerOptions
 
     func run() async throws {
+        if engine.engine == .llama { LlamaProcess.settleThreads() }
         let name = name ?? Self.defaultName(host: ProcessInfo.processInfo.hostName, pid: getpid())
         let endpoint = coordinator ?? Environment.coordinator ?? "tcp://127.0.0.1:5701"
         let logger = server.logger(name.text)

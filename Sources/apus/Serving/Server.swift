@@ -29,6 +29,7 @@ enum Server {
                 )
             )
         }
+        services.append(ServiceGroupConfiguration.ServiceConfiguration(service: SecondInterrupt()))
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         let group = ServiceGroup(

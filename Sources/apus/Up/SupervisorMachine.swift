@@ -73,8 +73,8 @@ struct SupervisorMachine: Sendable {
 
     /// Deaths in a row before it was ready after which a process is given up.
     static let failureLimit = 5
-    /// How long a process may take to stop.
-    static let stopGrace = Duration.seconds(5)
+    /// How long a process may take to stop: somewhat longer than it lets running streams finish.
+    static let stopGrace = Duration.seconds(12)
     /// The first pause before a process starts again; it doubles each time.
     static let firstPause = Duration.milliseconds(500)
     /// The longest pause.

@@ -279,6 +279,9 @@ import Testing
         #expect(effects.contains(.drain(MachineBench.peer(10))))
         #expect(bench.submit("b").assignments.isEmpty)
         #expect(bench.step(10, 1, 0..<1, end: .stop).ends.count == 1)
+        // Another process under its name takes work again.
+        bench.tell { $0.left(MachineBench.peer(10), at: $1, into: &$2) }
+        #expect(bench.register(11, name: "w10", incarnation: 99).assignments == [[11, 2, 1, 0]])
         let unknown = bench.tell {
             $0.drainRequested(by: MachineBench.client, number: 2, worker: WorkerName("x"), into: &$2)
         }
