@@ -4,7 +4,9 @@ public import ApusModel
 ///
 /// Memory is bounded by what the coordinator keeps: a stream's tokens go when its retention ends.
 public final class MemoryJournal: Journal {
-    private var histories: [StreamID: StreamHistory] = [:]
+    private var histories: [StreamHistory] = []
+    private var places = StreamTable()
+    private var vacant: [Int] = []
 
     /// Starts empty.
     public init() {}
@@ -13,7 +15,7 @@ public final class MemoryJournal: Journal {
     public var kind: String { "memory" }
 
     /// Streams that are kept.
-    public var streams: Int { histories.count }
+    public var streams: Int { places.count }
 
     /// Appends the batch.
     ///
@@ -23,11 +25,23 @@ public final class MemoryJournal: Journal {
         for columns in batch.tokens { try append(columns) }
         for record in batch.records {
             switch record {
-            case .accepted(let accepted): histories[accepted.stream] = StreamHistory()
-            case .forgotten(let stream): histories[stream] = nil
+            case .accepted(let accepted): insert(accepted.stream)
+            case .forgotten(let stream): remove(stream)
             case .leased, .ended: break
             }
         }
+    }
+
+    private func insert(_ stream: StreamID) {
+        let place = vacant.popLast() ?? histories.count
+        if place == histories.count { histories.append(StreamHistory()) }
+        places.insert(stream, at: place)
+    }
+
+    private func remove(_ stream: StreamID) {
+        guard let place = places.remove(stream) else { return }
+        histories[place] = StreamHistory()
+        vacant.append(place)
     }
 
     private func append(_ columns: TokenColumns) throws(ApusError) {
@@ -36,32 +50,27 @@ public final class MemoryJournal: Journal {
         for row in 0..<columns.rows {
             let stream = StreamID(rawValue: columns.streams[row])
             let count = Int(columns.counts[row])
-            guard let place = histories.index(forKey: stream),
-                histories.values[place].count == Int(columns.firstIndexes[row])
-            else {
+            guard let place = places[stream], histories[place].count == Int(columns.firstIndexes[row]) else {
                 throw ApusError(.internalFailure, "tokens of stream \(stream) do not follow what the journal holds")
             }
-            histories.values[place].append(columns, firstToken: token, count: count, firstByte: byte)
-            for _ in 0..<count {
-                byte += Int(columns.textLengths[token])
-                token += 1
-            }
+            byte = histories[place].append(columns, tokens: token..<token + count, firstByte: byte)
+            token += count
         }
     }
 
     /// Reads tokens of a stream.
     public func read(_ stream: StreamID, _ range: Range<Int>, into columns: inout TokenColumns) throws(ApusError) {
-        guard let history = histories[stream], range.lowerBound >= 0, range.upperBound <= history.count else {
+        guard let place = places[stream], range.lowerBound >= 0, range.upperBound <= histories[place].count else {
             throw ApusError(.internalFailure, "the journal does not hold tokens \(range) of stream \(stream)")
         }
-        history.read(range, of: stream, into: &columns)
+        histories[place].read(range, of: stream, into: &columns)
     }
 
     /// Reads the vocabulary numbers of a stream's tokens from index 0.
     public func history(of stream: StreamID, count: Int) throws(ApusError) -> [Int32] {
-        guard let history = histories[stream], count <= history.count else {
+        guard let place = places[stream], count <= histories[place].count else {
             throw ApusError(.internalFailure, "the journal does not hold \(count) tokens of stream \(stream)")
         }
-        return Array(history.ids.prefix(count))
+        return Array(histories[place].ids.prefix(count))
     }
 }

@@ -10,15 +10,16 @@ struct StreamHistory {
 
     var count: Int { ids.count }
 
-    mutating func append(_ columns: TokenColumns, firstToken: Int, count: Int, firstByte: Int) {
-        var byte = firstByte
-        for token in firstToken..<firstToken + count {
-            let end = byte + Int(columns.textLengths[token])
-            for position in byte..<end { text.append(columns.text[position]) }
-            byte = end
+    /// Appends tokens of a row whose text begins at a byte, and returns where it ends.
+    mutating func append(_ columns: TokenColumns, tokens: Range<Int>, firstByte: Int) -> Int {
+        var length = 0
+        for token in tokens {
             ids.append(columns.ids[token])
-            textEnds.append(UInt32(text.count))
+            length += Int(columns.textLengths[token])
+            textEnds.append(UInt32(text.count + length))
         }
+        text.append(contentsOf: columns.text[firstByte..<firstByte + length])
+        return firstByte + length
     }
 
     func read(_ range: Range<Int>, of stream: StreamID, into columns: inout TokenColumns) {

@@ -54,7 +54,7 @@ extension CoordinatorMachine {
         }
         ledger[place].epoch = epoch
         ledger[place].fingerprint = registration.fingerprint
-        ledger[place].phase = .leased(worker: worker)
+        ledger[place].worker = worker
         ledger[place].attemptStart = ledger[place].next
         ledger[place].workerLimit = workerLimit(at: place)
         ledger[place].previousLease = nil
@@ -94,6 +94,7 @@ extension CoordinatorMachine {
         if let next { ledger[next].previousLease = previous }
         ledger[place].previousLease = nil
         ledger[place].nextLease = nil
+        ledger[place].worker = nil
         workers[worker].leases -= 1
         counters.active -= 1
         needsDispatch = true
@@ -122,9 +123,8 @@ extension CoordinatorMachine {
         at now: Timestamp,
         into turn: inout Turn
     ) {
-        guard case .leased(let worker) = ledger[place].phase else { return }
+        guard let worker = ledger[place].worker else { return }
         unlease(place, from: worker)
-        ledger[place].phase = .queued
         ledger[place].lastCause = cause
         if ledger[place].next > ledger[place].attemptStart { ledger[place].barren = 0 }
         if countsAgainstStream { ledger[place].barren += 1 }
@@ -145,12 +145,12 @@ extension CoordinatorMachine {
         at now: Timestamp,
         into turn: inout Turn
     ) {
-        switch ledger[place].phase {
-        case .ended: return
-        case .queued: counters.queued -= 1
-        case .leased(let worker):
+        guard ledger[place].end == nil else { return }
+        if let worker = ledger[place].worker {
             unlease(place, from: worker)
             if !reason.isSuccess { turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch) }
+        } else {
+            counters.queued -= 1
         }
         switch reason {
         case .stop, .length: counters.completed += 1
@@ -170,7 +170,7 @@ extension CoordinatorMachine {
             continuity: ledger[place].continuity,
             attempts: Int(ledger[place].epoch.rawValue)
         )
-        ledger[place].phase = .ended(end)
+        ledger[place].end = end
         ledger[place].endedAt = now
         turn.records.append(.ended(ledger[place].id, end))
         for consumer in ledger[place].consumers { unsettled.append((consumer.client, ledger[place].id)) }

@@ -29,128 +29,125 @@ extension CoordinatorMachine {
     }
 
     /// Takes the rows of a step that are current, and passes them on to the consumers that wait for them.
+    ///
+    /// This is the token path: a row costs one look-up and no copy. Runs of neighbouring rows that are current as they came and go
+    /// whole to the same client are passed on by columns, many rows at a time.
     private mutating func take(_ rows: TokenColumns, from worker: Int, at now: Timestamp, into turn: inout Turn) {
-        var accepted = TokenColumns()
-        var isWhole = true
+        var relay = RelayRun()
+        var kept = KeptRows()
         var token = 0
         var byte = 0
         for row in 0..<rows.rows {
-            let count = Int(rows.counts[row])
-            let firstToken = token
-            token += count
-            var length = 0
-            for place in firstToken..<token { length += Int(rows.textLengths[place]) }
-            let firstByte = byte
-            byte += length
-
-            var skip = count
-            if let place = current(row, of: rows, on: worker, into: &turn) {
-                skip = ledger[place].next - Int(rows.firstIndexes[row])
-                if skip < 0 || ledger[place].next + count - max(skip, 0) > ledger[place].request.maximumTokens {
-                    breakAttempt(place, on: worker, at: now, into: &turn)
-                    skip = count
-                } else if skip < count {
-                    let run = TokenRun(
-                        rows: rows,
-                        firstToken: firstToken,
-                        endToken: token,
-                        firstByte: firstByte,
-                        endByte: byte
-                    )
-                    release(run.dropping(skip), of: place, at: now, worker: worker, into: &turn)
-                }
+            let run = TokenRun(startingAt: token, byte: byte, count: Int(rows.counts[row]), of: rows)
+            token = run.endToken
+            byte = run.endByte
+            let skip = accept(row, run.count, of: rows, on: worker, at: now, into: &turn)
+            kept.note(row, run, skip: skip, of: rows)
+            guard skip == 0, let place = ledger.place(of: StreamID(rawValue: rows.streams[row])),
+                let client = relayTarget(of: place, count: run.count)
+            else {
+                relay.flush(rows, into: &turn)
+                if skip < run.count { release(run.dropping(skip, of: rows), of: rows, row: row, into: &turn) }
+                continue
             }
-            if skip == 0 {
-                if !isWhole {
-                    let run = TokenRun(
-                        rows: rows,
-                        firstToken: firstToken,
-                        endToken: token,
-                        firstByte: firstByte,
-                        endByte: byte
-                    )
-                    accepted.append(run, stream: rows.streams[row], firstIndex: rows.firstIndexes[row])
-                }
-            } else {
-                if isWhole { accepted.append(rows: 0..<row, of: rows, endToken: firstToken, endByte: firstByte) }
-                isWhole = false
-                if skip < count {
-                    let run = TokenRun(
-                        rows: rows,
-                        firstToken: firstToken,
-                        endToken: token,
-                        firstByte: firstByte,
-                        endByte: byte
-                    )
-                    accepted.append(
-                        run.dropping(skip),
-                        stream: rows.streams[row],
-                        firstIndex: rows.firstIndexes[row] + UInt64(skip)
-                    )
-                }
+            if relay.client != client {
+                relay.flush(rows, into: &turn)
+                relay.begin(client, outgoingPlace(of: client, into: &turn), row: row, run)
             }
+            relay.extend(through: row, run)
         }
-        if isWhole {
-            turn.tokens.append(rows)
-        } else if !accepted.isEmpty {
-            turn.tokens.append(accepted)
-        }
+        relay.flush(rows, into: &turn)
+        let new = kept.finish(rows)
+        counters.tokens += UInt64(new.tokens)
+        workers[worker].tokens += UInt64(new.tokens)
+        if !new.isEmpty { turn.tokens.append(new) }
     }
 
-    /// The place of a row's stream, if the row belongs to its present attempt on this worker.
-    private mutating func current(_ row: Int, of rows: TokenColumns, on worker: Int, into turn: inout Turn) -> Int? {
+    /// Decides on a row, and counts its new tokens.
+    ///
+    /// - Returns: How many of the row's tokens are not taken, from its first on.
+    private mutating func accept(
+        _ row: Int,
+        _ count: Int,
+        of rows: TokenColumns,
+        on worker: Int,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) -> Int {
         let stream = StreamID(rawValue: rows.streams[row])
         let epoch = Epoch(rawValue: rows.epochs[row])
-        if let place = ledger.place(of: stream), ledger[place].epoch == epoch,
-            case .leased(worker) = ledger[place].phase
-        {
-            return place
+        guard let place = ledger.place(of: stream) else { return refuse(stream, epoch, count, on: worker, into: &turn) }
+        switch ledger[place].accept(count, at: Int(rows.firstIndexes[row]), epoch: epoch, worker: worker) {
+        case .stale:
+            return refuse(stream, epoch, count, on: worker, into: &turn)
+        case .broken:
+            breakAttempt(place, on: worker, at: now, into: &turn)
+            return count
+        case .taken(let skip, let isFirst):
+            if isFirst {
+                ledger[place].firstTokenAt = now
+                turn.firstTokens.append(
+                    FirstToken(worker: workers[worker].registration.name, time: now - ledger[place].acceptedAt)
+                )
+            }
+            if ledger[place].workerLimit - ledger[place].next < settings.workerWindow / 2 {
+                extendWorkerLimit(at: place, into: &turn)
+            }
+            return skip
         }
-        counters.stale += 1
-        turn.revoke(workers[worker].peer, stream, epoch)
-        return nil
     }
 
-    /// Counts new tokens of a stream and hands them to every consumer that has all before them.
-    private mutating func release(
-        _ run: TokenRun,
-        of place: Int,
-        at now: Timestamp,
-        worker: Int,
+    private mutating func refuse(
+        _ stream: StreamID,
+        _ epoch: Epoch,
+        _ count: Int,
+        on worker: Int,
         into turn: inout Turn
-    ) {
-        let first = ledger[place].next
-        let next = first + run.count
-        ledger[place].next = next
-        counters.tokens += UInt64(run.count)
-        workers[worker].tokens += UInt64(run.count)
-        if first == 0 {
-            ledger[place].firstTokenAt = now
-            turn.firstTokens.append(
-                FirstToken(worker: workers[worker].registration.name, time: now - ledger[place].acceptedAt)
-            )
-        }
+    ) -> Int {
+        counters.stale += 1
+        turn.revoke(workers[worker].peer, stream, epoch)
+        return count
+    }
+
+    /// The one client that takes all of the new tokens of a stream directly; its cursor is moved.
+    private mutating func relayTarget(of place: Int, count: Int) -> Int? {
+        guard ledger[place].consumers.count == 1 else { return nil }
+        let next = ledger[place].next
+        let consumer = ledger[place].consumers[0]
+        guard consumer.isSettled, consumer.cursor == next - count, consumer.limit >= next,
+            clients[consumer.client]?.isBlocked == false
+        else { return nil }
+        ledger[place].consumers[0].cursor = next
+        return consumer.client
+    }
+
+    /// Hands the new tokens of a stream to every consumer that has all before them, as far as its credit goes.
+    private mutating func release(_ run: TokenRun, of rows: TokenColumns, row: Int, into turn: inout Turn) {
+        guard let place = ledger.place(of: StreamID(rawValue: rows.streams[row])) else { return }
+        let next = ledger[place].next
+        let first = next - run.count
         for position in ledger[place].consumers.indices where ledger[place].consumers[position].cursor == first {
             let consumer = ledger[place].consumers[position]
             let count = min(next, consumer.limit) - first
             guard count > 0, consumer.isSettled else { continue }
-            guard let outgoing = outgoingPlace(of: consumer.client, into: &turn) else {
+            guard clients[consumer.client]?.isBlocked == false else {
                 clients[consumer.client]?.behind.insert(ledger[place].id)
                 continue
             }
+            let outgoing = outgoingPlace(of: consumer.client, into: &turn)
             turn.outgoing[outgoing].append(
-                count == run.count ? run : run.prefix(count),
-                stream: ledger[place].id.rawValue,
+                run.prefix(count, of: rows),
+                of: rows,
+                stream: rows.streams[row],
                 firstIndex: UInt64(first)
             )
             ledger[place].consumers[position].cursor += count
         }
-        if ledger[place].workerLimit - next < settings.workerWindow / 2 { extendWorkerLimit(at: place, into: &turn) }
     }
 
-    /// Where a client's tokens of this turn are gathered; `nil` while its connection takes nothing.
-    private mutating func outgoingPlace(of client: Int, into turn: inout Turn) -> Int? {
-        guard let entry = clients[client], !entry.isBlocked else { return nil }
+    /// Where a client's tokens of this turn are gathered.
+    private mutating func outgoingPlace(of client: Int, into turn: inout Turn) -> Int {
+        guard let entry = clients[client] else { preconditionFailure("a consumer without a client") }
         if let place = entry.outgoing { return place }
         let place = turn.clients.count
         if place == turn.outgoing.count { turn.outgoing.append(TokenColumns()) }
@@ -161,7 +158,7 @@ extension CoordinatorMachine {
 
     /// Lets the worker compute as far as its window and the fastest consumer allow, and forget what is accepted.
     mutating func extendWorkerLimit(at place: Int, into turn: inout Turn) {
-        guard case .leased(let worker) = ledger[place].phase else { return }
+        guard let worker = ledger[place].worker else { return }
         let limit = workerLimit(at: place)
         guard limit > ledger[place].workerLimit else { return }
         ledger[place].workerLimit = limit
@@ -173,13 +170,13 @@ extension CoordinatorMachine {
     /// A stream that nobody follows runs to its end.
     func workerLimit(at place: Int) -> Int {
         let window = ledger[place].next + settings.workerWindow
-        guard let furthest = ledger[place].consumers.map(\.limit).max() else { return window }
-        return min(window, furthest)
+        var furthest: Int?
+        for consumer in ledger[place].consumers { furthest = max(furthest ?? 0, consumer.limit) }
+        return min(window, furthest ?? window)
     }
 
     private mutating func attemptEnded(_ end: AttemptEnd, on worker: Int, at now: Timestamp, into turn: inout Turn) {
-        guard let place = ledger.place(of: end.stream), ledger[place].epoch == end.epoch,
-            case .leased(worker) = ledger[place].phase
+        guard let place = ledger.place(of: end.stream), ledger[place].epoch == end.epoch, ledger[place].worker == worker
         else {
             counters.stale += 1
             turn.revoke(workers[worker].peer, end.stream, end.epoch)

@@ -110,10 +110,12 @@ extension CoordinatorMachine {
 
     private func view(of entry: StreamEntry) -> JobView {
         let (state, worker): (String, WorkerName?) =
-            switch entry.phase {
-            case .queued: ("queued", nil)
-            case .leased(let place): ("streaming", workers[place].registration.name)
-            case .ended(let end): (end.reason.rawValue, nil)
+            if let end = entry.end {
+                (end.reason.rawValue, nil)
+            } else if let place = entry.worker {
+                ("streaming", workers[place].registration.name)
+            } else {
+                ("queued", nil)
             }
         return JobView(
             job: entry.job,

@@ -47,9 +47,7 @@ extension CoordinatorMachine {
         workers[place].progressAt = now
         workers[place].state = .ready
         let keep = held.filter { attempt in
-            guard let stream = ledger.place(of: attempt.stream), case .leased(place) = ledger[stream].phase else {
-                return false
-            }
+            guard let stream = ledger.place(of: attempt.stream), ledger[stream].worker == place else { return false }
             return ledger[stream].epoch == attempt.epoch && attempt.next >= ledger[stream].next
         }
         let kept = Set(keep.map(\.stream))

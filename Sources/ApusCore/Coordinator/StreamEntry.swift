@@ -2,16 +2,6 @@ import ApusModel
 
 /// All that the coordinator knows of a stream except its tokens, which the journal holds.
 struct StreamEntry: Sendable {
-    /// Where a stream stands; `ended` is for ever.
-    enum Phase: Sendable {
-        /// Waits for a slot.
-        case queued
-        /// Runs on the worker at this place of the membership.
-        case leased(worker: Int)
-        /// Over.
-        case ended(StreamEnd)
-    }
-
     let id: StreamID
     let job: JobID
     let key: String
@@ -23,7 +13,11 @@ struct StreamEntry: Sendable {
     /// The model that the stream is bound to; `nil` while no worker ever registered and the request names none.
     var model: ModelName?
 
-    var phase: Phase = .queued
+    /// The place of the worker that runs it; `nil` while it waits and when it has ended.
+    var worker: Int?
+
+    /// How it ended; set once and for ever.
+    var end: StreamEnd?
 
     /// The last attempt's number; 0 before the first.
     var epoch: Epoch = .none
@@ -70,9 +64,30 @@ struct StreamEntry: Sendable {
         deadline: .zero
     )
 
-    var isQueued: Bool { if case .queued = phase { true } else { false } }
+    var isQueued: Bool { worker == nil && end == nil }
+}
 
-    var end: StreamEnd? { if case .ended(let end) = phase { end } else { nil } }
+extension StreamEntry {
+    /// What becomes of a row.
+    enum Verdict {
+        /// It belongs to a fenced attempt.
+        case stale
+        /// It leaves a gap, or goes past the stream's end: the attempt can't be trusted any more.
+        case broken
+        /// All but its first `skip` tokens are new; `isFirst` where they are the stream's first.
+        case taken(skip: Int, isFirst: Bool)
+    }
+
+    /// Takes the tokens of a row that come next.
+    mutating func accept(_ count: Int, at first: Int, epoch: Epoch, worker: Int) -> Verdict {
+        guard self.epoch == epoch, self.worker == worker else { return .stale }
+        let skip = next - first
+        if skip < 0 || (skip < count && first + count > request.maximumTokens) { return .broken }
+        guard skip < count else { return .taken(skip: count, isFirst: false) }
+        let isFirst = next == 0
+        next = first + count
+        return .taken(skip: skip, isFirst: isFirst)
+    }
 }
 
 /// A client that follows a stream.

@@ -4,7 +4,7 @@ import ApusModel
 struct StreamLedger: Sendable {
     /// The table; what stands at a vacant place has no meaning.
     private var entries: [StreamEntry] = []
-    private var places: [StreamID: Int] = [:]
+    private var places = StreamTable()
     private var vacant: [Int] = []
 
     /// Streams that are kept, ended ones included.
@@ -36,13 +36,13 @@ struct StreamLedger: Sendable {
             place = entries.count
             entries.append(entry)
         }
-        places[entry.id] = place
+        places.insert(entry.id, at: place)
         return place
     }
 
     /// Removes the stream at an occupied place and frees what it holds.
     mutating func remove(at place: Int) {
-        places[entries[place].id] = nil
+        _ = places.remove(entries[place].id)
         entries[place] = .vacant
         vacant.append(place)
     }
