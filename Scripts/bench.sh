@@ -4,16 +4,15 @@
 #   Scripts/bench.sh relay    [--json FILE]   tokens/s through one coordinator, beside a bare libzmq relay
 #   Scripts/bench.sh failover [--json FILE]   SIGKILL and SIGSTOP of a worker to the first new token, as a histogram
 #   Scripts/bench.sh streams  [--json FILE]   10,000 streams beside each other, every token checked
-#   Scripts/bench.sh model    [--json FILE]   the real model: tokens/s at 1, 4 and 16 streams, time to the first token
 #
 # Further options: Scripts/bench.sh NAME --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
-relay | failover | streams | model) ;;
+relay | failover | streams) ;;
 *)
-    sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'
     [ "${1:-}" = --help ] || [ "${1:-}" = -h ] && exit 0
     exit 2
     ;;
