@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes a Debian 12 or Ubuntu machine with Swift ready to build and run Apus: system packages, llama.cpp, the default model.
 #
-#   Scripts/setup.sh [--no-llama]
+#   Scripts/setup.sh [--no-llama] [--tests]
 #
 # Everything that is already there is left alone, so that a second run takes a fraction of a second. With --no-llama only
-# the system packages are installed (build with `swift build --disable-default-traits` then).
+# the system packages are installed (build with `swift build --disable-default-traits` then); --tests adds what only tests need.
 #   APUS_LLAMA_PREFIX   where llama.cpp goes (default: ~/.local/share/apus/llama)
 #   NO_COLOR            no colours
 set -euo pipefail
@@ -211,16 +211,25 @@ install_model() {
     finish
 }
 
-with_llama=true
-case ${1:-} in
-    '') ;;
-    --no-llama) with_llama=false ;;
-    *) fail "unknown option: $1" "Usage: Scripts/setup.sh [--no-llama]" ;;
-esac
+with_llama=true with_tests=false
+for option in "$@"; do
+    case $option in
+        --no-llama) with_llama=false ;;
+        --tests) with_tests=true ;;
+        *) fail "unknown option: $option" "Usage: Scripts/setup.sh [--no-llama] [--tests]" ;;
+    esac
+done
 
 command -v swift >/dev/null ||
     fail "there is no swift on the PATH" "Install Swift 6.2 or newer from swift.org, then run this again."
 need /usr/include/zmq.h libzmq3-dev
+if $with_tests; then
+    # Scripts/client.py runs with the system's own python3.
+    need /usr/bin/python3 python3
+    need /usr/lib/python3/dist-packages/zmq python3-zmq
+    need /usr/lib/python3/dist-packages/google/protobuf python3-protobuf
+    need protoc protobuf-compiler
+fi
 install_missing
 $with_llama || exit 0
 

@@ -36,7 +36,7 @@ build() {
 # As workers do: llama.cpp's threads give way to other tests instead of spinning (see LlamaProcess).
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 
-run "set-up" Scripts/setup.sh
+run "set-up" Scripts/setup.sh --tests
 run "build" build
 run "format" swift format lint --strict --recursive Sources Tests Package.swift
 run "tests" swift test --skip-build "$@"
