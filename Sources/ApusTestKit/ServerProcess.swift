@@ -72,7 +72,9 @@ public final class ServerProcess {
         unlink(errorFile)
     }
 
-    /// The next line of the child's standard output; `nil` at its end. Blocks until it is there.
+    /// The next line of the child's standard output, or `nil` at its end.
+    ///
+    /// Blocks until it is there.
     public func readLine() -> String? {
         while true {
             if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {

@@ -46,8 +46,9 @@ extension Worker {
 }
 
 extension Worker {
-    /// Tells the coordinator that the worker wants to leave; it answers by draining it. Without a coordinator nobody waits for its
-    /// streams' tokens here: they go on elsewhere.
+    /// Tells the coordinator that the worker wants to leave; it answers by draining it.
+    ///
+    /// Without a coordinator nobody waits for tokens here: the streams go on elsewhere.
     func beginDraining(now: Timestamp) {
         guard case .running = phase else { return }
         guard enlistment.isEnlisted else { return leave(now: now) }
