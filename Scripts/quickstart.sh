@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-prompt=${1:-"Write a short story about a common swift, a bird that stays in the air for ten months and never lands."}
+prompt=${1:-"Explain in simple words how birds manage to fly over whole oceans without landing."}
 work=$(mktemp -d)
 cluster=
 
@@ -52,7 +52,8 @@ grep -q '^READY' "$work/ready" || fail "the cluster was not ready within a minut
 APUS_COORDINATOR=$(sed -n 's/^READY .*clients=\([^ ]*\).*/\1/p' "$work/ready")
 export APUS_COORDINATOR
 unset APUS_MODEL
-printf '%s$ apus submit --max-tokens 200 --temperature 0.8 --seed 7 "%s"%s\n\n' "$dim" "$prompt" "$plain"
+options=(--max-tokens 160 --temperature 0.7 --top-p 0.9 --seed 1)
+printf '%s$ apus submit %s "%s"%s\n\n' "$dim" "${options[*]}" "$prompt" "$plain"
 
 # The worker that runs the stream is the one that status shows as active; it dies once the stream has some tokens.
 (
@@ -78,7 +79,7 @@ PY
     done
 ) &
 killer=$!
-"$apus" submit --max-tokens 200 --temperature 0.8 --seed 7 "$prompt" || fail "the job failed: $(cat "$work/log")"
+"$apus" submit "${options[@]}" "$prompt" || fail "the job failed: $(cat "$work/log")"
 wait "$killer" || true
 
 printf '\n%s$ apus status%s\n\n' "$dim" "$plain"
