@@ -1,17 +1,14 @@
 #!/usr/bin/env python3
-"""Submits a prompt to an Apus coordinator and prints its tokens: Cluster/protocol/README.md in 60 lines.
+"""Submits a prompt to an Apus coordinator and prints its tokens, written from Cluster/protocol/README.md alone.
 
     client.py [--endpoint tcp://127.0.0.1:5700] [--max-tokens N] [--seed S] [--model NAME] PROMPT
-
-Needs pyzmq, protobuf and protoc (apt-get install python3-zmq python3-protobuf protobuf-compiler).
+Needs pyzmq, protobuf and protoc (Debian: python3-zmq python3-protobuf protobuf-compiler).
 """
 import argparse, importlib.util, pathlib, subprocess, sys, tempfile, uuid
-
 import zmq
 
 PROTOCOL = pathlib.Path(__file__).resolve().parent.parent / "Cluster" / "protocol"
 VERSION, WINDOW = b"\x01", 256
-
 
 def load_schema():
     with tempfile.TemporaryDirectory() as folder:
@@ -20,7 +17,6 @@ def load_schema():
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-
 
 def main():
     parser = argparse.ArgumentParser()
@@ -38,13 +34,12 @@ def main():
 
     request = pb.Request(model=options.model, prompt=options.prompt, raw=True, max_tokens=options.max_tokens)
     request.sampling.seed = options.seed
-    send(hello=pb.Hello(client="python"))
     send(submit=pb.Submit(request=1, key=str(uuid.uuid4()), generation=request, credit=WINDOW))
     following, granted = 0, WINDOW
     while socket.poll(30_000):
-        frame = socket.recv()
-        envelope = pb.Envelope.FromString(frame[1:])
-        kind, body = envelope.WhichOneof("body"), getattr(envelope, envelope.WhichOneof("body"), None)
+        envelope = pb.Envelope.FromString(socket.recv()[1:])
+        kind = envelope.WhichOneof("body")
+        body = getattr(envelope, kind) if kind else None
         if kind in ("rejected", "error"):
             sys.exit(f"{body.code}: {body.message}")
         elif kind == "tokens":
@@ -52,8 +47,7 @@ def main():
             for first, count in zip(columns.first_indexes, columns.counts):
                 assert first == following, "a token is missing or came twice"
                 following += count
-            sys.stdout.write(columns.text.decode())
-            sys.stdout.flush()
+            print(columns.text.decode(), end="", flush=True)
             if granted - following < WINDOW // 2:
                 granted = following + WINDOW
                 send(credit=pb.Credit(streams=[columns.streams[0]], limits=[granted]))
@@ -61,7 +55,6 @@ def main():
             print(f"\n{body.reason}: {body.usage.completion_tokens} tokens, {body.continuity}", file=sys.stderr)
             sys.exit(0 if body.reason in ("stop", "length") else 1)
     sys.exit("no answer for 30 s")
-
 
 if __name__ == "__main__":
     main()
