@@ -148,6 +148,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),
+        .testTarget(name: "ApusJournalTests", dependencies: ["ApusModel", "ApusJournal"], swiftSettings: strict),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusModel", "ApusCore"], swiftSettings: strict),
         .testTarget(
             name: "ApusProtocolTests",

@@ -17,8 +17,9 @@ public actor Coordinator: PollDriver, Service {
     /// Messages of one kind of peer that a turn takes before it looks at the others and sends.
     static let messageBudget = 512
 
-    /// When workers are probed after a connection was lost: the transport may tell of the loss before it knows the peer gone.
-    static let probeDelays: [Duration] = [.zero, .milliseconds(1), .milliseconds(4), .milliseconds(20)]
+    /// When workers are probed after a connection was lost: the transport may tell of the loss before it knows the peer gone, on a
+    /// crowded machine by much.
+    static let probeDelays: [Duration] = [0, 1, 4, 20, 60, 150, 300].map { .milliseconds($0) }
 
     /// How often a message that a peer did not take is tried again.
     static let flushInterval: Duration = .milliseconds(1)

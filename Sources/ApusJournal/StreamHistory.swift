@@ -11,15 +11,21 @@ struct StreamHistory {
     var count: Int { ids.count }
 
     /// Appends tokens of a row whose text begins at a byte, and returns where it ends.
-    mutating func append(_ columns: TokenColumns, tokens: Range<Int>, firstByte: Int) -> Int {
-        var length = 0
+    mutating func append(_ columns: borrowing TokenColumns, tokens: Range<Int>, firstByte: Int) -> Int {
+        var end = UInt32(text.count)
+        // Most rows hold one token or few: element by element is cheaper than by slices, which are counted references.
         for token in tokens {
+            end += columns.textLengths[token]
             ids.append(columns.ids[token])
-            length += Int(columns.textLengths[token])
-            textEnds.append(UInt32(text.count + length))
+            textEnds.append(end)
         }
-        text.append(contentsOf: columns.text[firstByte..<firstByte + length])
-        return firstByte + length
+        let lastByte = firstByte + Int(end) - text.count
+        if lastByte - firstByte < 32 {
+            for byte in firstByte..<lastByte { text.append(columns.text[byte]) }
+        } else {
+            text.append(contentsOf: columns.text[firstByte..<lastByte])
+        }
+        return lastByte
     }
 
     func read(_ range: Range<Int>, of stream: StreamID, into columns: inout TokenColumns) {
