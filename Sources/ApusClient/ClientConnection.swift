@@ -132,24 +132,32 @@ actor ClientConnection: PollDriver {
                 return perform(machine.received(envelope.body, now: now))
             }
             let message = TokenMessage(TokenColumns(tokens.columns))
-            let (deliveries, effects) = machine.tokensReceived(message.columns, now: now)
-            for delivery in deliveries {
-                let consumed = delivery.follower.deliver(
-                    TokenBatch(
-                        message: message,
-                        firstIndex: delivery.firstIndex,
-                        tokens: delivery.tokens,
-                        bytes: delivery.bytes
-                    )
-                )
-                machine.consumed(slot: delivery.slot, through: consumed)
-            }
-            perform(effects)
+            deliver(message, now: now)
         } catch let error as ApusError {
             perform(machine.undecodable(error))
         } catch {
             perform(machine.undecodable(ApusError(.internalFailure, "a frame could not be decoded: \(error)")))
         }
+    }
+
+    private func deliver(_ message: TokenMessage, now: Timestamp) {
+        var (deliveries, gaps) = machine.tokensReceived(message.columns)
+        // One reference for the message: callbacks reach the machine by the inbox only, so nobody leaves meanwhile.
+        let followers = machine.followers
+        for place in deliveries.indices {
+            let delivery = deliveries[place]
+            guard let follower = followers[delivery.slot] else { continue }
+            deliveries[place].consumed = follower.deliver(
+                TokenBatch(
+                    message: message,
+                    firstIndex: delivery.firstIndex,
+                    tokens: delivery.tokens,
+                    bytes: delivery.bytes
+                )
+            )
+        }
+        machine.delivered(deliveries)
+        if !gaps.isEmpty { perform(machine.gapsFound(gaps, now: now)) }
     }
 
     private func follow(now: Timestamp) {

@@ -71,11 +71,8 @@ enum ClientReply: Hashable, Sendable {
 }
 
 /// A run of new tokens for one follower, as places in the message's columns.
-struct TokenDelivery<Follower: Sendable>: Sendable {
-    /// Whose tokens they are.
-    var follower: Follower
-
-    /// The stream's place in the machine, for `consumed(slot:through:)` right after the delivery.
+struct TokenDelivery: Hashable, Sendable {
+    /// The stream's place in the machine and in its `followers`.
     var slot: Int
 
     /// The index of the first token.
@@ -86,6 +83,19 @@ struct TokenDelivery<Follower: Sendable>: Sendable {
 
     /// Where they stand in `text`.
     var bytes: Range<Int>
+
+    /// The index up to which the follower has consumed, for `delivered`; whoever delivers sets it.
+    var consumed = 0
 }
 
-extension TokenDelivery: Equatable where Follower: Equatable {}
+/// Tokens of a stream that did not come although later ones did.
+struct TokenGap: Hashable, Sendable {
+    /// The stream's place in the machine.
+    var slot: Int
+
+    /// The indexes that did not come.
+    var missing: Range<UInt64>
+
+    /// Whether the tokens were asked for before, and none has come since.
+    var isSecond: Bool
+}

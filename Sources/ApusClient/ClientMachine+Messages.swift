@@ -54,7 +54,7 @@ extension ClientMachine {
     private mutating func refused(_ request: UInt64, _ error: ApusError) -> [Effect] {
         if let slot = slotOfRequest[request], let stream = streams[slot] {
             if stream.asked == .nothing { return [] }
-            return fail(slot: slot, stream.isAccepted ? forgotten(stream, error) : error)
+            return fail(slot: slot, stream.isAccepted ? forgotten(stream, next: flows[slot].next, error) : error)
         }
         if let call = calls.removeValue(forKey: request) {
             return (call.caller.map { [.refuse($0, error)] } ?? []) + closeIfDone()
@@ -63,11 +63,11 @@ extension ClientMachine {
         return request == 0 && error.code == .versionMismatch ? failAll(error) : []
     }
 
-    private func forgotten(_ stream: FollowedStream<Follower>, _ error: ApusError) -> ApusError {
+    private func forgotten(_ stream: FollowedStream, next: UInt64, _ error: ApusError) -> ApusError {
         guard error.code == .notFound, let job = stream.job else { return error }
         return ApusError(
             .notFound,
-            "the coordinator no longer knows job \(job), of which \(stream.next) tokens had come: "
+            "the coordinator no longer knows job \(job), of which \(next) tokens had come: "
                 + "it restarted without a durable journal, or the job's retention has ended"
         )
     }
@@ -75,7 +75,7 @@ extension ClientMachine {
     private mutating func accepted(_ message: Apus_V1_Accepted, now: Timestamp) -> [Effect] {
         guard let slot = slotOfRequest[message.request], let stream = streams[slot] else {
             // Its consumer went before the answer came.
-            return slotOfStream[message.stream] == nil ? [Self.detach(message.stream)] : []
+            return flows.slot(of: message.stream) == nil ? [Self.detach(message.stream)] : []
         }
         guard let job = JobID(message.job), stream.job == nil || stream.job == job else {
             malformed += 1
@@ -83,10 +83,10 @@ extension ClientMachine {
             return fail(slot: slot, ApusError(.protocolViolation, message))
         }
         if stream.asked == .nothing { return [] }
-        if let other = slotOfStream[message.stream], other != slot {
+        if let other = flows.slot(of: message.stream), other != slot {
             return fail(slot: slot, Self.followedAlready(job))
         }
-        guard let follower = stream.follower else {
+        guard let follower = followers[slot] else {
             vacate(slot: slot)
             return called(request: stream.request, .cancel(job), caller: nil, now: now)
         }
@@ -94,19 +94,21 @@ extension ClientMachine {
         streams[slot]?.asked = .nothing
         streams[slot]?.deadline = nil
         streams[slot]?.job = job
-        streams[slot]?.stream = message.stream
-        slotOfStream[message.stream] = slot
+        flows[slot].isReattaching = false
+        flows.setNumber(message.stream, slot: slot)
         slotOfJob[job] = slot
         return stream.isAccepted ? [] : [.accept(follower, AcceptedJob(job: job, seed: message.seed))]
     }
 
     private mutating func finished(_ message: Apus_V1_Finished, now: Timestamp) -> [Effect] {
-        guard let slot = slotOfStream[message.stream], let stream = streams[slot], stream.asked == .nothing,
-            let follower = stream.follower
+        guard let slot = flows.slot(of: message.stream), streams[slot]?.asked == .nothing,
+            let follower = followers[slot]
         else { return [] }
         let end = StreamEnd(message)
         // A good end counts its tokens; where some of them have not come, they are asked for before the end is believed.
-        if end.reason.isSuccess, UInt64(end.usage.completionTokens) > stream.next, !stream.isResynchronised {
+        if end.reason.isSuccess, UInt64(end.usage.completionTokens) > flows[slot].next, !flows[slot].isResynchronised {
+            flows[slot].isReattaching = true
+            flows[slot].isResynchronised = true
             return resynchronise(slot: slot, now: now)
         }
         vacate(slot: slot)
@@ -119,70 +121,43 @@ extension ClientMachine {
     ///
     /// Rows of unknown streams are ignored, tokens below a stream's next index are cut off, and a stream with a gap is
     /// attached again from its next index, once; the next gap without a token in between fails it.
-    mutating func tokensReceived(
-        _ columns: TokenColumns,
-        now: Timestamp
-    ) -> (deliveries: [TokenDelivery<Follower>], effects: [Effect]) {
-        guard columns.isValid else { return ([], unexpected()) }
-        var deliveries: [TokenDelivery<Follower>] = []
-        deliveries.reserveCapacity(columns.rows)
+    ///
+    /// - Returns: What to deliver, in order, for `delivered` afterwards; and the gaps, for `gapsFound` after that.
+    mutating func tokensReceived(_ columns: TokenColumns) -> (deliveries: [TokenDelivery], gaps: [TokenGap]) {
+        guard columns.isValid else {
+            malformed += 1
+            return ([], [])
+        }
+        return flows.take(columns)
+    }
+
+    /// A message of tokens, delivered by now, had gaps.
+    mutating func gapsFound(_ gaps: [TokenGap], now: Timestamp) -> [Effect] {
         var effects: [Effect] = []
-        var token = 0
-        var byte = 0
-        for row in 0..<columns.rows {
-            let count = Int(columns.counts[row])
-            let firstToken = token
-            let firstByte = byte
-            token += count
-            for place in firstToken..<token { byte += Int(columns.textLengths[place]) }
-            guard let slot = slotOfStream[columns.streams[row]], let next = streams[slot]?.next,
-                let follower = streams[slot]?.follower
-            else { continue }
-            let first = columns.firstIndexes[row]
-            guard first <= next else {
-                if streams[slot]?.asked == .nothing { effects += gapFound(slot: slot, at: first, now: now) }
+        for gap in gaps {
+            guard gap.isSecond else {
+                effects += resynchronise(slot: gap.slot, now: now)
                 continue
             }
-            let known = Int(next - first)
-            guard known < count else { continue }
-            var start = firstByte
-            for place in firstToken..<(firstToken + known) { start += Int(columns.textLengths[place]) }
-            streams[slot]?.next = first + UInt64(count)
-            streams[slot]?.isResynchronised = false
-            deliveries.append(
-                TokenDelivery(
-                    follower: follower,
-                    slot: slot,
-                    firstIndex: Int(next),
-                    tokens: (firstToken + known)..<token,
-                    bytes: start..<byte
+            let missing = "\(gap.missing.lowerBound) to \(gap.missing.upperBound - 1)"
+            effects += fail(
+                slot: gap.slot,
+                ApusError(
+                    .protocolViolation,
+                    "the coordinator skipped the tokens \(missing) and did not send them when asked again"
                 )
             )
         }
-        return (deliveries, effects)
-    }
-
-    private mutating func gapFound(slot: Int, at index: UInt64, now: Timestamp) -> [Effect] {
-        guard let stream = streams[slot] else { return [] }
-        guard stream.isResynchronised else { return resynchronise(slot: slot, now: now) }
-        return fail(
-            slot: slot,
-            ApusError(
-                .protocolViolation,
-                "the coordinator skipped the tokens \(stream.next) to \(index - 1) and did not send them when asked again"
-            )
-        )
+        return effects
     }
 
     private mutating func resynchronise(slot: Int, now: Timestamp) -> [Effect] {
         guard var stream = streams[slot] else { return [] }
         stream.asked = .reattach
-        stream.isResynchronised = true
-        stream.limit = stream.consumed + stream.window
-        stream.isCreditDue = false
         stream.deadline = now + configuration.readTimeout
         deadlines.insert(now + configuration.readTimeout, request: stream.request, lane: .answer)
         streams[slot] = stream
-        return stream.envelope().map { [.send($0)] } ?? []
+        flows[slot].grant()
+        return stream.envelope(flows[slot]).map { [.send($0)] } ?? []
     }
 }

@@ -29,13 +29,9 @@ extension ClientMachine {
             FollowedStream(
                 request: request,
                 isOwner: true,
-                window: window,
-                follower: follower,
-                asked: .submit(key: key, generation),
-                next: 0,
-                consumed: 0,
-                limit: window
+                asked: .submit(key: key, generation)
             ),
+            StreamFlow(from: 0, window: window),
             follower: follower,
             now: now
         )
@@ -66,21 +62,18 @@ extension ClientMachine {
             FollowedStream(
                 request: request,
                 isOwner: false,
-                window: window,
-                follower: follower,
                 asked: .attach,
-                job: job,
-                next: index,
-                consumed: index,
-                limit: index + window
+                job: job
             ),
+            StreamFlow(from: index, window: window),
             follower: follower,
             now: now
         )
     }
 
     private mutating func open(
-        _ stream: FollowedStream<Follower>,
+        _ stream: FollowedStream,
+        _ flow: StreamFlow,
         follower: Follower,
         now: Timestamp
     ) -> [Effect] {
@@ -95,12 +88,17 @@ extension ClientMachine {
         var stream = stream
         stream.deadline = startDeadline(request: stream.request, now: now)
         let slot = vacant.popLast() ?? streams.count
-        if slot == streams.count { streams.append(nil) }
+        if slot == streams.count {
+            streams.append(nil)
+            followers.append(nil)
+        }
         streams[slot] = stream
+        followers[slot] = follower
+        flows.open(flow, slot: slot)
         slotOfRequest[stream.request] = slot
         if let job = stream.job { slotOfJob[job] = slot }
         if case .submit(let key, _) = stream.asked { submittedKeys.insert(key) }
-        guard link == .up, let envelope = stream.envelope() else { return [] }
+        guard link == .up, let envelope = stream.envelope(flow) else { return [] }
         return [.send(envelope)]
     }
 
@@ -129,7 +127,7 @@ extension ClientMachine {
         guard stream.isOwner else { return leave(slot: slot) }
         // A submit without an answer has no job to name yet: the cancellation follows its acceptance.
         guard let job = stream.job else {
-            streams[slot]?.follower = nil
+            followers[slot] = nil
             return []
         }
         vacate(slot: slot)
@@ -144,10 +142,10 @@ extension ClientMachine {
 
     /// Follows a stream no longer; the coordinator has to know, or it would hold the stream back for this client's credit.
     private mutating func leave(slot: Int) -> [Effect] {
-        let stream = streams[slot]?.stream
+        let number = flows[slot].isNumbered ? flows[slot].number : nil
         vacate(slot: slot)
-        guard link == .up, let stream else { return [] }
-        return [Self.detach(stream)]
+        guard link == .up, let number else { return [] }
+        return [Self.detach(number)]
     }
 
     /// Tells the coordinator that a stream is not followed.
@@ -160,43 +158,24 @@ extension ClientMachine {
     /// A consumer has consumed its stream up to an index.
     mutating func consumed(request: UInt64, through index: Int) {
         guard let slot = slotOfRequest[request] else { return }
-        consumed(slot: slot, through: index)
+        flows.consumed(slot: slot, through: index)
     }
 
-    /// As `consumed(request:through:)`, for a slot that a delivery has just named.
-    mutating func consumed(slot: Int, through index: Int) {
-        // Written field by field: this runs once a row, and a copy of the whole stream would cost more than the rest.
-        guard let next = streams[slot]?.next, let before = streams[slot]?.consumed, let window = streams[slot]?.window,
-            let limit = streams[slot]?.limit, let isDue = streams[slot]?.isCreditDue
-        else { return }
-        let consumed = min(UInt64(clamping: index), next)
-        guard consumed > before else { return }
-        streams[slot]?.consumed = consumed
-        // Half a window keeps the stream moving while a raise travels, at one row of credit for as many tokens.
-        guard !isDue, consumed + window >= limit + max(1, window / 2) else { return }
-        streams[slot]?.isCreditDue = true
-        creditDue.append(slot)
+    /// The deliveries that `tokensReceived` named are made, and say how far their followers have consumed.
+    mutating func delivered(_ deliveries: [TokenDelivery]) {
+        for delivery in deliveries { flows.consumed(slot: delivery.slot, through: delivery.consumed) }
     }
 
     /// The credit that became due since the last call, at most one message for thousands of streams.
     mutating func dueCredit() -> [Effect] {
-        guard !creditDue.isEmpty else { return [] }
-        var effects: [Effect] = []
-        var credit = Apus_V1_Credit()
-        for slot in creditDue {
-            guard let stream = streams[slot], stream.isCreditDue, let number = stream.stream else { continue }
-            streams[slot]?.isCreditDue = false
-            streams[slot]?.limit = stream.consumed + stream.window
-            credit.streams.append(number)
-            credit.limits.append(stream.consumed + stream.window)
-            if credit.streams.count == creditRowsPerMessage {
-                effects.append(.send(Apus_V1_Envelope(.credit(credit))))
-                credit = Apus_V1_Credit()
-            }
+        let rows = flows.takeCredit()
+        return stride(from: 0, to: rows.count, by: creditRowsPerMessage).map { start in
+            let part = rows[start..<min(rows.count, start + creditRowsPerMessage)]
+            var credit = Apus_V1_Credit()
+            credit.streams = part.map(\.number)
+            credit.limits = part.map(\.limit)
+            return .send(Apus_V1_Envelope(.credit(credit)))
         }
-        creditDue.removeAll(keepingCapacity: true)
-        if !credit.streams.isEmpty { effects.append(.send(Apus_V1_Envelope(.credit(credit)))) }
-        return effects
     }
 
     // Two numbers of at most 10 bytes a row: this many rows fit into a frame.
@@ -213,8 +192,9 @@ extension ClientMachine {
     mutating func vacate(slot: Int) {
         guard let stream = streams[slot] else { return }
         streams[slot] = nil
+        followers[slot] = nil
+        flows.close(slot: slot)
         slotOfRequest[stream.request] = nil
-        if let number = stream.stream, slotOfStream[number] == slot { slotOfStream[number] = nil }
         if let job = stream.job, slotOfJob[job] == slot { slotOfJob[job] = nil }
         if case .submit(let key, _) = stream.asked { submittedKeys.remove(key) }
         vacant.append(slot)
@@ -222,9 +202,10 @@ extension ClientMachine {
 
     /// Ends a stream with an error.
     mutating func fail(slot: Int, _ error: ApusError) -> [Effect] {
-        guard let stream = streams[slot] else { return [] }
+        guard streams[slot] != nil else { return [] }
+        let follower = followers[slot]
         vacate(slot: slot)
-        return stream.follower.map { [.fail($0, error)] } ?? []
+        return follower.map { [.fail($0, error)] } ?? []
     }
 
     /// What a second follower of a job on one client hears.

@@ -38,15 +38,20 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
 
     let configuration: ClientConfiguration
     var link = Link.awaited
-    var streams: [FollowedStream<Follower>?] = []
+    var streams: [FollowedStream?] = []
+
+    /// Who consumes the stream of each slot; `nil` once the consumer went before the answer came.
+    var followers: [Follower?] = []
+
+    /// How far the stream of each slot has come.
+    var flows = FlowTable()
+
     var vacant: [Int] = []
     var slotOfRequest: [UInt64: Int] = [:]
-    var slotOfStream: [UInt64: Int] = [:]
     var slotOfJob: [JobID: Int] = [:]
     var submittedKeys: Set<String> = []
     var calls: [UInt64: PendingCall] = [:]
     var deadlines = DeadlineQueue()
-    var creditDue: [Int] = []
 
     /// Messages that could not be decoded or that the protocol does not allow here.
     var malformed = 0
@@ -74,7 +79,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
         forgetStreamNumbers()
         let due = now + configuration.readTimeout
         for request in (Array(slotOfRequest.keys) + Array(calls.keys)).sorted() {
-            if let slot = slotOfRequest[request], let envelope = streams[slot]?.envelope() {
+            if let slot = slotOfRequest[request], let envelope = streams[slot]?.envelope(flows[slot]) {
                 effects.append(.send(envelope))
                 streams[slot]?.deadline = due
             } else if let call = calls[request] {
@@ -96,15 +101,11 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
 
     // Stream numbers belong to a coordinator's life: after a restart another job may have one of them.
     private mutating func forgetStreamNumbers() {
-        slotOfStream.removeAll(keepingCapacity: true)
-        creditDue.removeAll(keepingCapacity: true)
-        for slot in streams.indices {
-            streams[slot]?.stream = nil
-            streams[slot]?.isCreditDue = false
-            if let stream = streams[slot], stream.isAccepted {
-                streams[slot]?.asked = .reattach
-                streams[slot]?.limit = stream.consumed + stream.window
-            }
+        flows.forgetNumbers()
+        for slot in streams.indices where streams[slot]?.isAccepted == true {
+            streams[slot]?.asked = .reattach
+            flows[slot].isReattaching = true
+            flows[slot].grant()
         }
     }
 

@@ -1,8 +1,8 @@
 import ApusModel
 import ApusProtocol
 
-/// A stream that the client follows, or asks to follow.
-struct FollowedStream<Follower: Sendable>: Sendable {
+/// A stream that the client follows, or asks to follow; how far it has come is in its `StreamFlow`.
+struct FollowedStream: Sendable {
     /// What the client has asked for and the coordinator not yet answered.
     enum Asked: Hashable, Sendable {
         /// The Submit with this key and request.
@@ -21,38 +21,14 @@ struct FollowedStream<Follower: Sendable>: Sendable {
     /// Whether this client submitted the job, and so cancels it when its consumer goes.
     let isOwner: Bool
 
-    /// Tokens that the stream may run ahead of its consumer.
-    let window: UInt64
-
-    /// Who consumes the stream; `nil` once the consumer went before the answer came.
-    var follower: Follower?
-
     /// What is unanswered.
     var asked: Asked
 
     /// The job; for a submit, known once it is accepted.
     var job: JobID?
 
-    /// The coordinator's number of the stream on the present connection.
-    var stream: UInt64?
-
-    /// The index of the next token.
-    var next: UInt64
-
-    /// The index up to which the consumer has consumed.
-    var consumed: UInt64
-
-    /// The index up to which tokens are granted.
-    var limit: UInt64
-
     /// When the unanswered message counts as lost.
     var deadline: Timestamp?
-
-    /// Whether a gap has been answered by an Attach and no token has come since.
-    var isResynchronised = false
-
-    /// Whether the stream stands in the list of those whose credit is to be raised.
-    var isCreditDue = false
 
     /// Whether the follower knows its job.
     var isAccepted: Bool {
@@ -62,22 +38,22 @@ struct FollowedStream<Follower: Sendable>: Sendable {
         }
     }
 
-    /// The message that asks for what is unanswered; `nil` where nothing is.
-    func envelope() -> Apus_V1_Envelope? {
+    /// The message that asks for what is unanswered, for a stream that has come so far; `nil` where nothing is.
+    func envelope(_ flow: StreamFlow) -> Apus_V1_Envelope? {
         switch asked {
         case .submit(let key, let generation):
             var message = Apus_V1_Submit()
             message.request = request
             message.key = key
             message.generation = generation
-            message.credit = limit
+            message.credit = flow.limit
             return Apus_V1_Envelope(.submit(message))
         case .attach, .reattach:
             var message = Apus_V1_Attach()
             message.request = request
             message.job = job?.description ?? ""
-            message.fromIndex = next
-            message.credit = limit
+            message.fromIndex = flow.next
+            message.credit = flow.limit
             return Apus_V1_Envelope(.attach(message))
         case .nothing:
             return nil

@@ -31,10 +31,11 @@ public enum StreamEvent: Hashable, Sendable {
 public enum StreamUpdate: Sendable {
     /// Tokens that came in one message.
     case batch(TokenBatch)
+    // Indirect, so that a batch, of which there are thousands, is passed on without the room for an end.
     /// The stream's end; `reason` says whether it was a good one.
-    case finished(StreamEnd)
+    indirect case finished(StreamEnd)
     /// The client could not follow the stream any longer; the job itself may go on.
-    case failed(ApusError)
+    indirect case failed(ApusError)
 }
 
 /// What the coordinator accepted.

@@ -133,6 +133,60 @@ struct ClientMachineTests {
         #expect(machine.dueCredit() == [])
     }
 
+    @Test("Credit that falls due while the stream has no number is sent once it has one")
+    func creditSurvivesTheConnection() {
+        var machine = Machine.following()
+        _ = machine.tokensReceived(Message.tokens((70, 0..<8)))
+        _ = machine.disconnected(now: at(1))
+        let effects = machine.connected(now: at(2))
+        #expect(effects == [.discardUnsent, Message.hello(), Message.attach(1, from: 8, credit: 8)])
+        machine.consumed(request: 1, through: 4)
+        #expect(machine.dueCredit() == [])
+        _ = machine.received(Message.accepted(1, stream: 71), now: at(2))
+        #expect(machine.dueCredit() == [Message.credit([71: 12])])
+        machine.consumed(request: 1, through: 8)
+        #expect(machine.dueCredit() == [Message.credit([71: 16])])
+    }
+
+    @Test("Tokens beside a gap in one message are delivered, but none after the gap that fails the stream")
+    func tokensBesideAGapAreDelivered() {
+        var machine = Machine.following()
+        _ = machine.tokens(Message.tokens((70, 2..<3)))
+        _ = machine.received(Message.accepted(1, stream: 70), now: at(1))
+        let first = machine.tokens(Message.tokens((70, 0..<1), (70, 3..<4), (70, 1..<2)))
+        #expect(first.texts == ["a0: 0 ", "a1: 1 "])
+        #expect(first.effects == [Message.attach(1, from: 2, credit: 10)])
+        _ = machine.received(Message.accepted(1, stream: 70), now: at(1))
+        _ = machine.tokens(Message.tokens((70, 4..<5)))
+        _ = machine.received(Message.accepted(1, stream: 70), now: at(1))
+        let second = machine.tokens(Message.tokens((70, 4..<5), (70, 2..<3)))
+        #expect(second.texts == [])
+        #expect(second.effects.count == 1)
+        #expect(machine.openStreams == 0)
+    }
+
+    @Test("Streams are found whatever numbers the coordinator gives them")
+    func numbersMayBeFarApart() {
+        var machine = Machine.fresh()
+        _ = machine.connected(now: at(0))
+        let numbers: [UInt64] = [0, 64, 128, 1 << 40, .max, .max - 64]
+        for (place, number) in numbers.enumerated() {
+            let request = UInt64(place + 1)
+            _ = machine.submit(request, key: "\(place)", by: "\(number)-", at: 0)
+            _ = machine.received(
+                Message.accepted(request, stream: number, job: JobID(rawValue: UInt64(place + 1))),
+                now: at(0)
+            )
+        }
+        for number in numbers {
+            #expect(machine.tokens(Message.tokens((number, 0..<1))).texts == ["\(number)-0: 0 "])
+        }
+        #expect(machine.tokens(Message.tokens((1, 0..<1), (192, 0..<1))).texts == [])
+        for number in numbers { _ = machine.received(Message.finished(number, tokens: 1), now: at(1)) }
+        #expect(machine.openStreams == 0)
+        for number in numbers { #expect(machine.tokens(Message.tokens((number, 1..<2))).texts == []) }
+    }
+
     @Test("A consumer that goes cancels the job that it submitted")
     func abandoningASubmitCancels() {
         var machine = Machine.following()

@@ -131,14 +131,15 @@ extension ClientMachine where Follower == String, Caller == String {
 
     /// What a message of tokens delivers, as texts, and what else it causes.
     mutating func tokens(_ columns: TokenColumns, at now: Double = 1) -> (texts: [String], effects: [Effect]) {
-        let (deliveries, effects) = tokensReceived(columns, now: at(now))
+        var (deliveries, gaps) = tokensReceived(columns)
         let texts = deliveries.map { delivery in
-            "\(delivery.follower)\(delivery.firstIndex): "
+            "\(followers[delivery.slot] ?? "nobody")\(delivery.firstIndex): "
                 + String(decoding: columns.text[delivery.bytes], as: UTF8.self)
         }
-        for delivery in deliveries {
-            consumed(slot: delivery.slot, through: delivery.firstIndex + delivery.tokens.count)
+        for place in deliveries.indices {
+            deliveries[place].consumed = deliveries[place].firstIndex + deliveries[place].tokens.count
         }
-        return (texts, effects)
+        delivered(deliveries)
+        return (texts, gapsFound(gaps, now: at(now)))
     }
 }
