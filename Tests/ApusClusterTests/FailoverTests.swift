@@ -139,13 +139,13 @@ import Testing
     @Test func `A job that was queued when its worker died is served by the next`() async throws {
         let victim = try cluster.startSimulatedWorker(slots: 1, stepMicroseconds: 5_000)
         try await withClient { client in
-            let running = try await client.submit(request("running", tokens: 40))
+            let running = try await client.submit(request("running", tokens: 2_000))
             let queued = try await client.submit(request("queued", tokens: 5))
             #expect(try await client.status().streams.queued == 1)
             victim.kill(SIGKILL)
             let successor = try cluster.startSimulatedWorker(slots: 1)
             _ = try await Self.follow(queued, prompt: "queued", tokens: 5)
-            _ = try await Self.follow(running, prompt: "running", tokens: 40)
+            _ = try await Self.follow(running, prompt: "running", tokens: 2_000)
             withExtendedLifetime(successor) {}
         }
     }
