@@ -40,15 +40,15 @@ struct Attempt {
 
 extension Attempt {
     /// Takes the next token: its text goes through the handler, and it is kept until it is acknowledged.
-    mutating func take(
-        _ token: TokenID,
-        endsGeneration: Bool,
-        now: Int64,
-        text: inout [UInt8],
-        from start: Int
-    ) -> FinishReason? {
-        let reason = handler.accept(endsGeneration: endsGeneration, text: &text, from: start)
-        unacknowledged.append(token, text: text, from: start)
+    mutating func take(_ token: TokenID, of engine: any InferenceEngine, now: Int64) -> FinishReason? {
+        let start = unacknowledged.text.count
+        engine.appendText(of: token, to: &unacknowledged.text)
+        let reason = handler.accept(
+            endsGeneration: engine.endsGeneration(token),
+            text: &unacknowledged.text,
+            from: start
+        )
+        unacknowledged.append(token, textFrom: start)
         lastToken = token
         lastTokenCame = now
         return reason

@@ -12,7 +12,9 @@ extension Pipeline {
 
     /// Runs the step that `prepare` planned; no input may come between the two.
     ///
-    /// - Parameter result: Receives what the step brought; its former content is replaced.
+    /// Its tokens wait for `takeTokens`, so that those of several steps can be taken together.
+    ///
+    /// - Parameter result: Receives what else the step brought; its former content is replaced.
     public mutating func perform(into result: inout StepResult) {
         result.removeAll()
         swap(&result.ends, &pendingEnds)
@@ -23,7 +25,7 @@ extension Pipeline {
         result.stepTime = clock() - began
     }
 
-    /// Plans and runs a step.
+    /// Plans and runs a step, and takes its tokens.
     ///
     /// - Returns: Whether there was anything to do.
     public mutating func step(into result: inout StepResult) -> Bool {
@@ -32,6 +34,7 @@ extension Pipeline {
             return false
         }
         perform(into: &result)
+        takeTokens(into: &result.tokens)
         return true
     }
 
@@ -66,12 +69,12 @@ extension Pipeline {
                 let now = clock()
                 forecast.chunkMeasured(tokens: chunk.positions.count, time: now - began)
                 planner.chunkRun(chunk)
-                guard let index = chunk.drawing else { continue }
+                guard chunk.drawing != nil else { continue }
                 guard let token else {
                     throw ApusError(.engineFailure, "the engine drew no token after the prompt")
                 }
                 result.prefillTimes.append(.nanoseconds(now.nanoseconds - attempts[chunk.key].prefillBegan))
-                emit(token, index: index, key: chunk.key, now: now.nanoseconds, into: &result)
+                emit(token, key: chunk.key, now: now.nanoseconds, into: &result)
             } catch {
                 fail(chunk.key, error, into: &result)
             }
@@ -104,42 +107,27 @@ extension Pipeline {
         }
     }
 
-    /// Turns the drawn tokens into columns: the path that every token takes.
+    /// Hands the drawn tokens to their attempts: the path that every token takes.
     ///
-    /// What needs no look at the attempt is appended for all rows at once, and what is changed is held in local variables,
-    /// so that nothing is retained, copied or checked a token.
+    /// What is changed is held in local variables, so that nothing is retained, copied or checked a token.
     ///
     /// - Returns: The keys of the attempts that end, with the reason.
     private mutating func emitRows(now: Int64, into result: inout StepResult) -> [(key: Int, reason: FinishReason)] {
         var ended: [(key: Int, reason: FinishReason)] = []
         var intervals = IntervalCounter()
-        var columns = TokenColumns()
         var table: [Attempt] = []
-        swap(&columns, &result.tokens)
+        let engine = engine
         swap(&table, &attempts)
-        columns.firstIndexes.append(contentsOf: plan.rows.lazy.map { UInt64($0.index) })
-        columns.counts.append(contentsOf: repeatElement(1, count: plan.rows.count))
-        columns.ids.append(contentsOf: drawn.lazy.map(\.rawValue))
         for (place, row) in plan.rows.enumerated() {
-            let token = drawn[place]
-            let start = columns.text.count
-            engine.appendText(of: token, to: &columns.text)
             intervals.note(now - table[row.key].lastTokenCame, in: &result.intervals)
-            let reason = table[row.key].take(
-                token,
-                endsGeneration: engine.endsGeneration(token),
-                now: now,
-                text: &columns.text,
-                from: start
-            )
-            columns.streams.append(table[row.key].stream.rawValue)
-            columns.epochs.append(table[row.key].epoch.rawValue)
-            columns.textLengths.append(UInt32(columns.text.count - start))
-            if let reason { ended.append((row.key, reason)) }
+            if table[row.key].unacknowledged.isTaken { untaken.append(row.key) }
+            if let reason = table[row.key].take(drawn[place], of: engine, now: now) {
+                ended.append((row.key, reason))
+            }
         }
         intervals.finish(in: &result.intervals)
         swap(&table, &attempts)
-        swap(&columns, &result.tokens)
+        untakenTokens += plan.rows.count
         return ended
     }
 
@@ -160,7 +148,7 @@ extension Pipeline {
                 passCompleted()
                 planner.rowsRun([row])
                 result.batchSize = 1
-                emit(token, index: row.index, key: row.key, now: clock().nanoseconds, into: &result)
+                emit(token, key: row.key, now: clock().nanoseconds, into: &result)
             } catch {
                 fail(row.key, error, into: &result)
             }
@@ -173,24 +161,11 @@ extension Pipeline {
         controller.batchMeasured(latency: time, throughput: Double(count) * 1e9 / Double(nanoseconds))
     }
 
-    /// Takes one token of one attempt.
-    private mutating func emit(
-        _ token: TokenID,
-        index: Int,
-        key: Int,
-        now: Int64,
-        into result: inout StepResult
-    ) {
-        let start = result.tokens.text.count
-        engine.appendText(of: token, to: &result.tokens.text)
-        let ends = engine.endsGeneration(token)
-        let reason = attempts[key].take(token, endsGeneration: ends, now: now, text: &result.tokens.text, from: start)
-        result.tokens.streams.append(attempts[key].stream.rawValue)
-        result.tokens.epochs.append(attempts[key].epoch.rawValue)
-        result.tokens.firstIndexes.append(UInt64(index))
-        result.tokens.counts.append(1)
-        result.tokens.ids.append(token.rawValue)
-        result.tokens.textLengths.append(UInt32(result.tokens.text.count - start))
+    /// Hands one token to its attempt.
+    private mutating func emit(_ token: TokenID, key: Int, now: Int64, into result: inout StepResult) {
+        if attempts[key].unacknowledged.isTaken { untaken.append(key) }
+        let reason = attempts[key].take(token, of: engine, now: now)
+        untakenTokens += 1
         if let reason { finish(key, reason, into: &result.ends) }
     }
 }

@@ -34,6 +34,10 @@ public struct Pipeline {
     var vacantKeys: [Int] = []
     var keys: [StreamID: Int] = [:]
     var running = 0
+    /// Keys of attempts with tokens that nobody has taken; some may have none left.
+    var untaken: [Int] = []
+    /// Tokens that nobody has taken, at most.
+    public internal(set) var untakenTokens = 0
     /// Ends that came outside a step.
     var pendingEnds: [AttemptEnd] = []
     // Buffers of `decode`, reused from step to step.
@@ -159,15 +163,36 @@ public struct Pipeline {
         controller.memoryPressureNoticed()
     }
 
-    /// Every token and end that is not acknowledged, stream by stream.
-    public func unacknowledged() -> StepResult {
+    // MARK: Tokens
+
+    /// Takes the tokens of the steps since the last call, a row a stream.
+    ///
+    /// Tokens of attempts that were revoked meanwhile are not among them.
+    ///
+    /// - Parameter columns: Receives the rows, behind what it holds.
+    public mutating func takeTokens(into columns: inout TokenColumns) {
+        for key in untaken {
+            attempts[key].unacknowledged.take(
+                stream: attempts[key].stream,
+                epoch: attempts[key].epoch,
+                into: &columns
+            )
+        }
+        untaken.removeAll(keepingCapacity: true)
+        untakenTokens = 0
+    }
+
+    /// Takes every token and end that is not acknowledged, stream by stream, whether they have been taken before or not.
+    public mutating func unacknowledged() -> StepResult {
         var result = StepResult()
+        untaken.removeAll(keepingCapacity: true)
         for held in held {
             guard let key = keys[held.stream] else { continue }
-            let attempt = attempts[key]
-            attempt.unacknowledged.write(stream: attempt.stream, epoch: attempt.epoch, to: &result.tokens)
-            if let end = attempt.end { result.ends.append(end) }
+            attempts[key].unacknowledged.rewind()
+            untaken.append(key)
+            if let end = attempts[key].end { result.ends.append(end) }
         }
+        takeTokens(into: &result.tokens)
         return result
     }
 }

@@ -1,28 +1,31 @@
 package import ApusModel
 
-/// The tokens of one attempt that are not acknowledged yet, so that they can be sent again after a reconnect.
+/// The tokens of one attempt that are not acknowledged yet: those that wait to be taken, and those that may have to be sent again
+/// after a reconnect.
 ///
+/// They lie here only, so that a step costs two appends a token, and the tokens of many steps are taken as one row a stream.
 /// Bounded by the attempt's credit: a stream pauses at its limit, and the limit is granted with the acknowledgement.
 package struct ResendBuffer: Sendable {
-    /// Tokens of a row that is sent again; it keeps every row far below a frame.
+    /// Tokens of a row; it keeps every row far below a frame.
     private static let rowTokens = 1_024
 
     /// The index of the first token that is kept.
     package private(set) var firstIndex: Int
 
-    /// A kept token in 16 bytes, so that keeping one is a single append.
-    private struct Entry {
-        static let shortText = 8
-
+    /// A kept token; one array of both, so that keeping a token checks and grows one.
+    private struct Kept {
         var id: Int32
         var textLength: UInt32
-        /// A short text's bytes, the first in the lowest 8 bits; longer texts lie in `longTexts`.
-        var shortText: UInt64 = 0
     }
 
-    private var entries: [Entry] = []
-    /// The texts of more than 8 bytes, back to back.
-    private var longTexts: [UInt8] = []
+    private var tokens: [Kept] = []
+
+    /// The texts of the kept tokens, back to back; a new token's text is appended here before `append` keeps the token.
+    package var text: [UInt8] = []
+
+    /// The first tokens, and the bytes of their texts, that have been taken.
+    private var taken = 0
+    private var takenBytes = 0
 
     /// Starts with no tokens; the first to come has this index.
     package init(firstIndex: Int) {
@@ -30,60 +33,59 @@ package struct ResendBuffer: Sendable {
     }
 
     /// The index after the last token that is kept.
-    package var endIndex: Int { firstIndex + entries.count }
+    package var endIndex: Int { firstIndex + tokens.count }
 
-    /// Keeps the next token; its text is the end of `source` from `start` on.
-    package mutating func append(_ token: TokenID, text source: [UInt8], from start: Int) {
-        var entry = Entry(id: token.rawValue, textLength: UInt32(source.count - start))
-        if entry.textLength <= Entry.shortText {
-            for place in start..<source.count {
-                entry.shortText |= UInt64(source[place]) << UInt64(8 * (place - start))
-            }
-        } else {
-            longTexts.append(contentsOf: source[start...])
-        }
-        entries.append(entry)
+    /// Whether every kept token has been taken.
+    package var isTaken: Bool { taken == tokens.count }
+
+    /// Keeps the next token.
+    ///
+    /// - Parameters:
+    ///   - token: The token.
+    ///   - start: Where its text begins in `text`.
+    package mutating func append(_ token: TokenID, textFrom start: Int) {
+        tokens.append(Kept(id: token.rawValue, textLength: UInt32(text.count - start)))
     }
 
     /// Forgets the tokens before an index; one beyond the end forgets all.
     package mutating func acknowledge(through index: Int) {
-        let count = min(index - firstIndex, entries.count)
+        let count = min(index - firstIndex, tokens.count)
         guard count > 0 else { return }
-        let bytes = entries[..<count].reduce(0) { $1.textLength > Entry.shortText ? $0 + Int($1.textLength) : $0 }
-        entries.removeFirst(count)
-        longTexts.removeFirst(bytes)
+        let bytes = tokens[..<count].reduce(0) { $0 + Int($1.textLength) }
+        tokens.removeFirst(count)
+        text.removeFirst(bytes)
         firstIndex += count
+        taken = max(0, taken - count)
+        takenBytes = max(0, takenBytes - bytes)
     }
 
-    /// Writes what is kept as rows, in order.
+    /// Offers every kept token once more.
+    package mutating func rewind() {
+        taken = 0
+        takenBytes = 0
+    }
+
+    /// Writes what has not been taken as rows, in order.
     ///
     /// - Parameters:
     ///   - stream: The stream of the rows.
     ///   - epoch: The epoch of the rows.
     ///   - columns: Receives the rows.
-    package func write(stream: StreamID, epoch: Epoch, to columns: inout TokenColumns) {
-        var row = 0
-        while row < entries.count {
-            let end = min(row + Self.rowTokens, entries.count)
+    package mutating func take(stream: StreamID, epoch: Epoch, into columns: inout TokenColumns) {
+        guard !isTaken else { return }
+        var row = taken
+        while row < tokens.count {
+            let end = min(row + Self.rowTokens, tokens.count)
             columns.streams.append(stream.rawValue)
             columns.epochs.append(epoch.rawValue)
             columns.firstIndexes.append(UInt64(firstIndex + row))
             columns.counts.append(UInt32(end - row))
             row = end
         }
-        var long = 0
-        for entry in entries {
-            columns.ids.append(entry.id)
-            columns.textLengths.append(entry.textLength)
-            let length = Int(entry.textLength)
-            if length <= Entry.shortText {
-                for place in 0..<length {
-                    columns.text.append(UInt8(truncatingIfNeeded: entry.shortText >> UInt64(8 * place)))
-                }
-            } else {
-                columns.text.append(contentsOf: longTexts[long..<long + length])
-                long += length
-            }
-        }
+        columns.ids.append(contentsOf: tokens[taken...].lazy.map { $0.id })
+        columns.textLengths.append(contentsOf: tokens[taken...].lazy.map { $0.textLength })
+        columns.text.append(contentsOf: text[takenBytes...])
+        taken = tokens.count
+        takenBytes = text.count
     }
 }

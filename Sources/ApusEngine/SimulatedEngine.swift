@@ -9,6 +9,7 @@ public final class SimulatedEngine: InferenceEngine {
     public let description: EngineDescription
 
     private let configuration: SimulatedEngineConfiguration
+    private let words = SimulatedVocabulary.words
     /// The stream key of each slot; `nil` for a vacant one.
     private var keys: [UInt64?]
 
@@ -85,8 +86,11 @@ public final class SimulatedEngine: InferenceEngine {
         return bits ^ (bits >> 31)
     }
 
-    private static func appendWord(_ token: TokenID, to bytes: inout [UInt8]) {
-        let words = SimulatedVocabulary.words
+    private static func appendWord(
+        _ token: TokenID,
+        of words: [SimulatedVocabulary.Word] = SimulatedVocabulary.words,
+        to bytes: inout [UInt8]
+    ) {
         // Histories come from a peer: a number outside the vocabulary has no text.
         guard token.rawValue >= 0, Int(token.rawValue) < words.count else { return }
         bytes.append(contentsOf: words[Int(token.rawValue)])
@@ -148,12 +152,22 @@ public final class SimulatedEngine: InferenceEngine {
             microseconds: configuration.stepMicroseconds + configuration.stepMicrosecondsPerRow * Double(rows.count)
         )
         tokens.removeAll(keepingCapacity: true)
-        for row in rows { tokens.append(draw(slot: row.slot, index: row.index)) }
+        guard configuration.endsOneTokenIn == 0, !configuration.stampsTime else {
+            for row in rows { tokens.append(draw(slot: row.slot, index: row.index)) }
+            return
+        }
+        // Nothing but words: the vocabulary's size is looked up once a pass.
+        let mask = UInt64(words.count - 1)
+        for row in rows {
+            guard let key = keys[row.slot] else { preconditionFailure("the slot is vacant") }
+            let bits = Self.mix(key &+ UInt64(row.index)) & mask
+            tokens.append(TokenID(rawValue: Int32(truncatingIfNeeded: bits)))
+        }
     }
 
     /// Appends the word's bytes.
     public func appendText(of token: TokenID, to bytes: inout [UInt8]) {
-        Self.appendWord(token, to: &bytes)
+        Self.appendWord(token, of: words, to: &bytes)
     }
 
     /// Whether this is the end-of-generation token.

@@ -2,8 +2,32 @@
 ///
 /// Most are ASCII; some are not, so that every test of a path to the client also covers text of several bytes.
 enum SimulatedVocabulary {
-    /// The words' bytes; a power of two of them, so that drawing needs no division.
-    static let words: [[UInt8]] = table.split(separator: "|").map { Array(" \($0)".utf8) }
+    /// A word's bytes in a number, the first in the lowest 8 bits, so that reading a word counts no reference.
+    struct Word: Sequence, IteratorProtocol {
+        private var bytes: UInt64 = 0
+        private(set) var underestimatedCount = 0
+
+        /// Takes up to 8 bytes.
+        init(_ text: some Sequence<UInt8>) {
+            for byte in text {
+                precondition(underestimatedCount < 8, "a word of the vocabulary is too long")
+                bytes |= UInt64(byte) << UInt64(8 * underestimatedCount)
+                underestimatedCount += 1
+            }
+        }
+
+        mutating func next() -> UInt8? {
+            guard underestimatedCount > 0 else { return nil }
+            defer {
+                bytes >>= 8
+                underestimatedCount -= 1
+            }
+            return UInt8(truncatingIfNeeded: bytes)
+        }
+    }
+
+    /// The words; a power of two of them, so that drawing needs no division.
+    static let words = table.split(separator: "|").map { Word(" \($0)".utf8) }
 
     /// The number of the token that ends an answer; it has no text.
     static let endOfGeneration = Int32(words.count)

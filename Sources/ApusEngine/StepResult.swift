@@ -12,7 +12,7 @@ public struct StepResult: Sendable {
         public var count: Int
     }
 
-    /// The step's tokens; every row has an epoch.
+    /// The tokens, where they were taken with the step; every row has an epoch.
     public var tokens = TokenColumns()
 
     /// Attempts that ended.

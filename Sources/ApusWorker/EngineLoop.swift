@@ -6,7 +6,7 @@ import Foundation
 /// Runs an engine on a thread of its own: takes commands between steps and hands finished frames to the actor.
 ///
 /// One crossing a step, never a token: a step's tokens are encoded here and wait in the outbox as one frame. Where steps
-/// come faster than the actor takes them, the tokens of several steps share a frame.
+/// come faster than the actor takes them, or than every 100 microseconds, the tokens of several steps share a frame.
 final class EngineLoop: Sendable {
     /// Commands to the thread.
     let mailbox = Mailbox()

@@ -8,8 +8,11 @@ struct EngineWork {
     /// Steps that are expected to take less may share a frame with the next one.
     private static let briefStep: Duration = .milliseconds(1)
 
-    /// Bytes of tokens that are never held back for a fuller frame.
-    private static let fullFrame = 128 << 10
+    /// Tokens that are never held back for a fuller frame.
+    private static let fullFrame = 4_096
+
+    /// Between two brief steps a frame goes out only so long after the last one: a frame a step would cost more than its tokens.
+    private static let frameInterval: Duration = .microseconds(100)
 
     private let loop: EngineLoop
     private var pipeline: Pipeline
@@ -17,8 +20,10 @@ struct EngineWork {
     private var measurementsDue: Timestamp
     /// The session to deliver for; `nil`: nobody listens, and tokens only wait for their acknowledgement.
     private var session: UInt64?
-    /// What is not delivered yet, of one or several steps.
-    private var pending = StepResult()
+    /// The ends that are not delivered yet, of one or several steps; the tokens wait in the pipeline.
+    private var ends: [AttemptEnd] = []
+    /// When something was delivered last.
+    private var delivered = Timestamp.zero
     private var result = StepResult()
     private var isDraining = false
     private var isStopped = false
@@ -56,7 +61,7 @@ struct EngineWork {
             if expected > Self.briefStep { deliver() }
             pipeline.perform(into: &result)
             collect()
-            if loop.outbox.isEmpty || pending.tokens.estimatedBytes > Self.fullFrame { deliver() }
+            if isDeliveryDue { deliver() }
         }
     }
 
@@ -104,15 +109,16 @@ struct EngineWork {
             pipeline.configure(minimum: minimum, maximum: maximum)
         case .describe(let next):
             session = nil
-            pending.removeAll()
+            ends.removeAll()
             loop.outbox.append(.described(session: next, held: pipeline.held))
             loop.wake()
         case .resume(let next, let keep):
             pipeline.keep(only: keep.map { ($0.stream, $0.epoch) })
             session = next
             // What waits is among what is not acknowledged.
-            pending = pipeline.unacknowledged()
-            deliver()
+            ends.removeAll()
+            let unacknowledged = pipeline.unacknowledged()
+            deliver(unacknowledged.tokens, unacknowledged.ends)
         case .drain:
             isDraining = true
         case .stop:
@@ -124,20 +130,29 @@ struct EngineWork {
     private mutating func collect() {
         measurements.record(result)
         batchSize = result.batchSize
-        guard session != nil else { return }
-        if pending.tokens.isEmpty, pending.ends.isEmpty {
-            swap(&pending, &result)
-        } else {
-            pending.tokens.append(result.tokens)
-            pending.ends += result.ends
-        }
+        // Where nobody listens, ends and tokens wait in the pipeline.
+        if session != nil { ends += result.ends }
+    }
+
+    /// Whether the tokens so far are worth a frame, if the next step is brief as well.
+    private var isDeliveryDue: Bool {
+        if pipeline.untakenTokens >= Self.fullFrame { return true }
+        return loop.outbox.isEmpty && MonotonicClock.now() - delivered >= Self.frameInterval
     }
 
     private mutating func deliver() {
-        guard !pending.tokens.isEmpty || !pending.ends.isEmpty else { return }
-        let steps = StepFrames.cut(pending.tokens, pending.ends, template: loop.gauge.step)
-        pending.removeAll()
-        send(steps, now: MonotonicClock.now())
+        guard session != nil else { return }
+        var tokens = TokenColumns()
+        pipeline.takeTokens(into: &tokens)
+        deliver(tokens, ends)
+        ends.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func deliver(_ tokens: TokenColumns, _ ends: [AttemptEnd]) {
+        guard !tokens.isEmpty || !ends.isEmpty else { return }
+        let now = MonotonicClock.now()
+        delivered = now
+        send(StepFrames.cut(tokens, ends, template: loop.gauge.step), now: now)
     }
 
     private mutating func send(_ steps: [Apus_V1_Step], now: Timestamp) {
@@ -163,18 +178,5 @@ struct EngineWork {
         }
         loop.outbox.append(frames)
         loop.wake()
-    }
-}
-
-extension TokenColumns {
-    /// Appends another value's rows.
-    mutating func append(_ other: TokenColumns) {
-        streams += other.streams
-        epochs += other.epochs
-        firstIndexes += other.firstIndexes
-        counts += other.counts
-        ids += other.ids
-        textLengths += other.textLengths
-        text += other.text
     }
 }

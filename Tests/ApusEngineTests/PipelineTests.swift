@@ -126,6 +126,32 @@ struct PipelineTests {
         #expect(run(&pipeline).ids.isEmpty)
     }
 
+    @Test("Tokens of several steps are taken as one row a stream, without those of a revoked attempt")
+    func takenTogether() {
+        var pipeline = simulated()
+        for stream in 1...3 { pipeline.start(assignment(UInt64(stream), tokens: 30)) }
+        var result = StepResult()
+        for _ in 0..<10 where pipeline.prepare() != nil { pipeline.perform(into: &result) }
+        #expect(result.tokens.isEmpty)
+        #expect(pipeline.untakenTokens > 10)
+        pipeline.revoke(stream: StreamID(rawValue: 2), epoch: Epoch(rawValue: 1))
+        pipeline.takeTokens(into: &result.tokens)
+        #expect(pipeline.untakenTokens == 0)
+        #expect(result.tokens.isValid)
+        #expect(result.tokens.streams == [1, 3])
+        let first = result.tokens.tokens
+        pipeline.acknowledge(stream: StreamID(rawValue: 1), through: 2, limit: 30)
+        pipeline.takeTokens(into: &result.tokens)
+        #expect(result.tokens.tokens == first)
+        var collected = Collected()
+        collected.take(result)
+        let rest = run(&pipeline)
+        for stream in [1, 3] as [UInt64] {
+            let text = collected.text(stream) + rest.text(stream)
+            #expect(text == SimulatedEngine.text(seed: stream, prompt: "tell me of swifts", count: 30))
+        }
+    }
+
     @Test("What is not acknowledged is kept, the end as well, and forgotten with the acknowledgement")
     func resending() {
         var pipeline = simulated()

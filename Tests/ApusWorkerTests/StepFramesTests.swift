@@ -44,7 +44,13 @@ struct StepFramesTests {
             #expect(try EnvelopeCodec.encode(Apus_V1_Envelope(.step(step))).count <= Limits.frameBytes)
             let piece = TokenColumns(step.tokens)
             #expect(piece.isValid)
-            joined.append(piece)
+            joined.streams += piece.streams
+            joined.epochs += piece.epochs
+            joined.firstIndexes += piece.firstIndexes
+            joined.counts += piece.counts
+            joined.ids += piece.ids
+            joined.textLengths += piece.textLengths
+            joined.text += piece.text
         }
         #expect(joined == columns)
         #expect(steps.flatMap(\.ends).map(\.stream) == (0..<1_500).map { UInt64($0) })

@@ -54,6 +54,9 @@ public struct BatchController: Sendable {
     public private(set) var limit: Int
 
     private var observations: [Observation] = []
+    // The settings' latencies as the sums of a decision's observations are compared with them, a batch at a time.
+    private let longestSum: Int64
+    private let targetSum: Int64
 
     /// Starts with the size that fits the accelerator's memory: over 8,000 MB up to 8, over 4,000 MB up to 4, else the
     /// minimum.
@@ -63,6 +66,8 @@ public struct BatchController: Sendable {
     ///   - acceleratorMemoryMB: Memory of the accelerator in MB; 0 for a processor.
     public init(settings: Settings = Settings(), acceleratorMemoryMB: Int = 0) {
         self.settings = settings
+        longestSum = Self.sum(of: settings.longestLatency)
+        targetSum = Self.sum(of: settings.targetLatency)
         let first =
             switch acceleratorMemoryMB {
             case 8_001...: min(8, settings.maximum)
@@ -89,10 +94,9 @@ public struct BatchController: Sendable {
             sum += observation.nanoseconds
             throughputSum += observation.throughput
         }
-        let count = Int64(Self.considered)
-        if sum > settings.longestLatency.nanoseconds * count {
+        if sum > longestSum {
             move(to: limit - 1)
-        } else if sum < settings.targetLatency.nanoseconds * count, throughputSum > 0 {
+        } else if sum < targetSum, throughputSum > 0 {
             move(to: limit + 1)
         }
     }
@@ -123,6 +127,8 @@ public struct BatchController: Sendable {
         )
         move(to: limit)
     }
+
+    private static func sum(of latency: Duration) -> Int64 { min(latency.nanoseconds, 1 << 60) * Int64(considered) }
 
     private mutating func move(to size: Int) {
         limit = min(max(size, settings.minimum), settings.maximum)
