@@ -134,7 +134,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
         if case .lost(let moment) = link, moment + configuration.reconnectWindow <= now {
             let error = ApusError(
                 .unreachable,
-                "the connection to \(configuration.endpoint) is lost since \(configuration.reconnectWindow)"
+                "the connection to \(configuration.endpoint) has been lost for \(configuration.reconnectWindow)"
             )
             for (slot, stream) in streams.enumerated() where stream?.isAccepted == true {
                 effects += fail(slot: slot, error)

@@ -10,6 +10,8 @@ struct ClusterTelemetry {
         var firstToken = LatencyHistogram()
         var interToken = LatencyHistogram()
         var step = LatencyHistogram()
+        var prefill = LatencyHistogram()
+        var queueWait = LatencyHistogram()
         var rate = RateMeter()
     }
 
@@ -26,6 +28,10 @@ struct ClusterTelemetry {
             workers[name, default: Worker()].interToken.add(columns)
             interToken.add(columns)
         }
+        if step.hasPrefillUs {
+            let columns = LatencyHistogram.Columns(values: step.prefillUs.values, counts: step.prefillUs.counts)
+            workers[name, default: Worker()].prefill.add(columns)
+        }
         if step.hasStepUs {
             let columns = LatencyHistogram.Columns(values: step.stepUs.values, counts: step.stepUs.counts)
             workers[name, default: Worker()].step.add(columns)
@@ -39,9 +45,17 @@ struct ClusterTelemetry {
         rate.record(count, at: now)
     }
 
+    /// Drops what is measured of a worker.
+    mutating func forget(_ name: WorkerName) {
+        workers[name] = nil
+    }
+
     /// Takes what a turn measured.
     mutating func take(_ turn: Turn) {
-        for wait in turn.queueWaits { queueWait.record(wait) }
+        for wait in turn.queueWaits {
+            queueWait.record(wait.time)
+            workers[wait.worker, default: Worker()].queueWait.record(wait.time)
+        }
         for first in turn.firstTokens {
             firstToken.record(first.time)
             workers[first.worker, default: Worker()].firstToken.record(first.time)

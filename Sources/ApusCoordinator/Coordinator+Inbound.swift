@@ -36,7 +36,7 @@ extension Coordinator {
                     let envelope = try decode(frame)
                     try clientSent(envelope, from: peer, at: now)
                 } catch {
-                    malformed += 1
+                    if error.code != .notFound { malformed += 1 }
                     turn.effects.append(.refuse(peer, request: 0, error))
                 }
             }
@@ -59,10 +59,8 @@ extension Coordinator {
                 throw ApusError(.protocolViolation, "the step's columns do not agree")
             }
             let name = machine.workerName(of: peer)
-            if let name {
-                telemetry.take(step, from: name)
-                telemetry.countTokens(tokens.tokens, from: name, at: now)
-            }
+            if let name { telemetry.take(step, from: name) }
+            let before = machine.counters.tokens
             machine.stepReceived(
                 StepReport(
                     progress: step.progress,
@@ -75,6 +73,7 @@ extension Coordinator {
                 at: now,
                 into: &turn
             )
+            if let name { telemetry.countTokens(Int(machine.counters.tokens - before), from: name, at: now) }
         case .register(let register):
             let (registration, held) = try WorkerRegistration.read(register)
             machine.registered(registration, held: held, from: peer, at: now, into: &turn)
@@ -110,6 +109,14 @@ extension Coordinator {
                 )
             }
             name = valid.text
+        }
+        // A peer that begins in the middle was given up: it has to learn that nobody sends it tokens any more.
+        if !machine.isConnected(peer) {
+            switch envelope.body {
+            case .credit, .detach:
+                throw ApusError(.notFound, "this connection was given up; say hello and attach again")
+            default: break
+            }
         }
         guard machine.clientJoined(peer, name: name) else {
             throw ApusError(.overloaded, "too many clients are connected", retryAfter: .seconds(1))
@@ -219,7 +226,7 @@ extension AttemptEnd {
         let reason = FinishReason(rawValue: wire.reason)
         var error: ApusError?
         if !wire.errorCode.isEmpty {
-            error = ApusError(wireCode: wire.errorCode, wire.errorMessage)
+            error = ApusError(wireCode: wire.errorCode, wire.errorMessage.printable(Limits.errorMessageCharacters))
         } else if reason == nil {
             error = ApusError(.engineFailure, "the worker ended the stream with '\(wire.reason)'")
         }
@@ -245,6 +252,9 @@ extension WorkerRegistration {
         guard let fingerprint = Fingerprint(bytes: wire.fingerprint) else {
             throw ApusError(.invalidRequest, "a fingerprint must have 16 bytes")
         }
+        guard wire.held.count <= 4 * Limits.slots else {
+            throw ApusError(.invalidRequest, "a worker can't hold \(wire.held.count) attempts")
+        }
         let held = wire.held.map { held in
             HeldAttempt(
                 stream: StreamID(rawValue: held.stream),
@@ -260,10 +270,17 @@ extension WorkerRegistration {
             contextTokens: Int(clamping: wire.contextTokens),
             fingerprint: fingerprint,
             exactness: ExactnessClass(rawValue: wire.exactness) ?? .consistent,
-            engine: String(wire.engine.prefix(Limits.nameBytes)),
+            engine: wire.engine.printable(Limits.nameBytes),
             processID: wire.pid,
-            host: String(wire.host.prefix(Limits.nameBytes))
+            host: wire.host.printable(Limits.nameBytes)
         )
         return (registration, held)
+    }
+}
+
+extension String {
+    /// The text's beginning without control characters: what a peer says of itself ends on operators' terminals.
+    fileprivate func printable(_ count: Int) -> String {
+        String(unicodeScalars.prefix(count).map { $0.properties.generalCategory == .control ? " " : Character($0) })
     }
 }

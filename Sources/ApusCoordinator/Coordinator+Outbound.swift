@@ -105,6 +105,8 @@ extension Coordinator {
             try send(.assign(assign), to: peer, at: now)
         case .drain(let peer):
             try send(.drainWorker(Apus_V1_DrainWorker()), to: peer, at: now)
+        case .forgetWorker(let name):
+            telemetry.forget(name)
         case .report(let name, let event):
             report(event, of: name)
         }
@@ -142,7 +144,7 @@ extension Coordinator {
     // MARK: - Sending
 
     private func send(_ body: Apus_V1_Envelope.OneOf_Body, to peer: ClientPeer) throws(ApusError) {
-        let bytes = try EnvelopeCodec.encode(Apus_V1_Envelope(body))
+        guard let bytes = encoded(body) else { return }
         switch try clientPort.sendChecked(bytes, to: Route(rawValue: peer.rawValue)) {
         case .sent: break
         case .waiting: machine.clientBlocked(peer)
@@ -151,9 +153,22 @@ extension Coordinator {
     }
 
     private func send(_ body: Apus_V1_Envelope.OneOf_Body, to peer: WorkerPeer, at now: Timestamp) throws(ApusError) {
-        let bytes = try EnvelopeCodec.encode(Apus_V1_Envelope(body))
+        guard let bytes = encoded(body) else { return }
         if case .lost = try workerPort.sendChecked(bytes, to: Route(rawValue: peer.rawValue)) {
             loseWorker(peer, at: now)
+        }
+    }
+
+    /// The bytes of a message; `nil` for one that is too large for a frame.
+    ///
+    /// What goes into a message is bounded when it arrives, so that this is a fault of the coordinator's own; it must not end all
+    /// other streams with it.
+    private func encoded(_ body: Apus_V1_Envelope.OneOf_Body) -> [UInt8]? {
+        do throws(ApusError) {
+            return try EnvelopeCodec.encode(Apus_V1_Envelope(body))
+        } catch {
+            logger.error("a message was not sent", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 

@@ -5,6 +5,9 @@ import ApusProtocol
 import ApusTelemetry
 
 extension Coordinator {
+    /// Workers that a status shows: some hundred bytes each, below the frame limit.
+    static let workersInStatus = 1_000
+
     /// The cluster as it stands.
     func status(request: UInt64, at now: Timestamp) -> Apus_V1_Status {
         let counters = machine.counters
@@ -15,7 +18,12 @@ extension Coordinator {
         status.version = ApusVersion.release
         status.pid = ProcessUsage.processID
         status.uptimeMs = UInt64((now - startedAt).milliseconds)
-        status.workers = machine.workerViews.map { workerStatus($0, at: now) }
+        // Connected workers come first where there are more than a message holds.
+        let views = machine.workerViews
+        let shown = (views.filter { $0.state != "lost" } + views.filter { $0.state == "lost" }).prefix(
+            Self.workersInStatus
+        )
+        status.workers = shown.map { workerStatus($0, at: now) }
         status.streamsActive = UInt64(counters.active)
         status.streamsQueued = UInt64(counters.queued)
         status.streamsCompleted = counters.completed
@@ -54,6 +62,8 @@ extension Coordinator {
         worker.firstToken = Apus_V1_Quantiles(measured.firstToken)
         worker.interToken = Apus_V1_Quantiles(measured.interToken)
         worker.step = Apus_V1_Quantiles(measured.step)
+        worker.prefill = Apus_V1_Quantiles(measured.prefill)
+        worker.queueWait = Apus_V1_Quantiles(measured.queueWait)
         worker.lastBeatMs = UInt64(max(0, (now - view.lastBeat).milliseconds))
         worker.failures = view.failures
         worker.tokens = view.tokens
@@ -84,7 +94,8 @@ extension Coordinator {
             job.ageMs = UInt64((now - view.acceptedAt).milliseconds)
             job.key = view.key
             job.errorCode = view.error?.code.rawValue ?? ""
-            job.errorMessage = view.error?.message ?? ""
+            // A thousand jobs have to fit into a frame.
+            job.errorMessage = String((view.error?.message ?? "").prefix(200))
             return job
         }
         return jobs

@@ -52,7 +52,7 @@ public actor Coordinator: PollDriver, Service {
 
     private var sources: PollSources?
     private var workerProbes: [Timestamp] = []
-    private var clientProbe: Timestamp?
+    private var clientProbes: [Timestamp] = []
     private nonisolated let shutdownRequested = Atomic(false)
     private var stopped: StopRequest = .none
     private var failure: ApusError?
@@ -90,8 +90,8 @@ public actor Coordinator: PollDriver, Service {
         onReady: @escaping @Sendable (CoordinatorEndpoints) -> Void = { _ in }
     ) throws(ZeroMQError) {
         let context = try ZeroMQContext()
-        // A client gets one message a turn; a worker sends one a step: these bounds are many turns deep.
-        clientPort = try RouterPort(context, endpoint: configuration.clients, highWaterMark: 4_096)
+        // A client gets few messages a turn, of at most a mebibyte each; a worker sends one a step.
+        clientPort = try RouterPort(context, endpoint: configuration.clients, highWaterMark: 256)
         workerPort = try RouterPort(context, endpoint: configuration.workers, highWaterMark: 16_384)
         endpoints = CoordinatorEndpoints(clients: clientPort.endpoint, workers: workerPort.endpoint)
         executor = PollExecutor(name: "coordinator")
@@ -140,6 +140,7 @@ public actor Coordinator: PollDriver, Service {
     public func turn(now: Timestamp, ready: ReadySet) -> Timestamp? {
         guard let sources, failure == nil else { return nil }
         do {
+            machine.turnBegan(at: now)
             if ready.contains(sources.workerMonitor) { try watchWorkers(at: now) }
             if ready.contains(sources.clientMonitor) { try watchClients(at: now) }
             if ready.contains(sources.workers) { try takeWorkerMessages(at: now) }
@@ -147,8 +148,9 @@ public actor Coordinator: PollDriver, Service {
             try probePeers(at: now)
             if now >= machine.nextTick { machine.ticked(at: now, into: &turn) }
             try flushBacklogs()
-            advanceShutdown(at: now)
             machine.turnEnded(at: now, into: &turn)
+            // After the streams of lost workers have found new ones: only then is it known what still runs.
+            if advanceShutdown(at: now) { machine.turnEnded(at: now, into: &turn) }
             try perform(at: now)
         } catch {
             fail(error)
@@ -162,7 +164,7 @@ public actor Coordinator: PollDriver, Service {
         if machine.hasWork || !turn.isEmpty { return now }
         var deadline = machine.nextTick
         if let probe = workerProbes.first { deadline = min(deadline, probe) }
-        if let clientProbe { deadline = min(deadline, clientProbe) }
+        if let probe = clientProbes.first { deadline = min(deadline, probe) }
         if clientPort.hasBacklog || workerPort.hasBacklog { deadline = min(deadline, now + Self.flushInterval) }
         return deadline
     }
@@ -189,8 +191,10 @@ public actor Coordinator: PollDriver, Service {
     private func watchClients(at now: Timestamp) throws {
         while let event = try clientPort.monitor.next() {
             switch event.kind {
-            // Clients may be many: a burst of losses is answered by one sweep.
-            case .disconnected, .closed: clientProbe = clientProbe ?? now + .milliseconds(20)
+            // Clients may be many: a burst of losses is answered by few sweeps, the last of them after the last loss.
+            case .disconnected, .closed:
+                if clientProbes.isEmpty { clientProbes = [now + .milliseconds(20), now + .milliseconds(200)] }
+                clientProbes[clientProbes.count - 1] = now + .milliseconds(200)
             case .handshakeFailed: malformed += 1
             default: break
             }
@@ -205,8 +209,8 @@ public actor Coordinator: PollDriver, Service {
                 loseWorker(peer, at: now)
             }
         }
-        if let clientProbe, clientProbe <= now {
-            self.clientProbe = nil
+        if let due = clientProbes.first, due <= now {
+            clientProbes.removeFirst()
             for peer in machine.connectedClients
             where try !clientPort.probe(Route(rawValue: peer.rawValue), with: Self.ping) {
                 loseClient(peer)
@@ -241,21 +245,26 @@ public actor Coordinator: PollDriver, Service {
 
     // MARK: - Shutdown
 
-    private func advanceShutdown(at now: Timestamp) {
+    /// Goes on with a shutdown.
+    ///
+    /// - Returns: Whether streams were ended, whose followers have to be told.
+    private func advanceShutdown(at now: Timestamp) -> Bool {
         switch stopped {
         case .none:
-            guard shutdownRequested.load(ordering: .relaxed) else { return }
+            guard shutdownRequested.load(ordering: .relaxed) else { return false }
             machine.drainingBegan()
             stopped = .draining(until: now + configuration.drainTimeout)
-            advanceShutdown(at: now)
+            return advanceShutdown(at: now)
         case .draining(let until):
             // Streams that only wait for a slot don't hold a shutdown up: nobody knows whether one comes.
-            guard machine.counters.active == 0 || now >= until else { return }
+            guard machine.counters.active == 0 || now >= until else { return false }
             machine.abandonAll(at: now, into: &turn)
             // The transport's own thread sends what is handed to it well within this time.
             stopped = .leaving(at: now + .milliseconds(100))
+            return true
         case .leaving(let moment):
             if now >= moment { stopSignal.finish() }
+            return false
         }
     }
 }

@@ -23,6 +23,15 @@ public enum Limits {
     /// Bytes in a stop string: as much text may be held back from the client.
     public static let stopBytes = 256
 
+    /// Bytes in the text of one token: what a stop string may hold back, many times over.
+    public static let tokenTextBytes = 16 << 10
+
+    /// Characters of a message about a failure.
+    public static let errorMessageCharacters = 1_000
+
+    /// Workers that may be registered, those that are gone but still shown included.
+    public static let workers = 4_096
+
     /// Slots of a worker: its step message still fits into a frame.
     public static let slots = 16_384
 

@@ -57,7 +57,8 @@ public struct TokenColumns: Hashable, Sendable {
     /// Whether there is no row.
     public var isEmpty: Bool { streams.isEmpty }
 
-    /// Whether the columns agree with each other in length, so that every row and text can be read without a check.
+    /// Whether the columns agree with each other in length and keep to the limits, so that every row and text can be read
+    /// without a check.
     public var isValid: Bool {
         guard firstIndexes.count == rows, counts.count == rows, epochs.isEmpty || epochs.count == rows,
             textLengths.count == tokens
@@ -69,8 +70,15 @@ public struct TokenColumns: Hashable, Sendable {
         }
         guard counted == UInt64(tokens) else { return false }
         var bytes: UInt64 = 0
-        for length in textLengths { bytes += UInt64(length) }
-        return bytes == UInt64(text.count) && firstIndexes.allSatisfy { $0 <= UInt64(Limits.maximumTokens) }
+        var longest: UInt32 = 0
+        for length in textLengths {
+            bytes += UInt64(length)
+            longest = max(longest, length)
+        }
+        guard bytes == UInt64(text.count), longest <= UInt32(Limits.tokenTextBytes) else { return false }
+        var bits: Int32 = 0
+        for id in ids { bits |= id }
+        return bits >= 0 && firstIndexes.allSatisfy { $0 <= UInt64(Limits.maximumTokens) }
     }
 
     /// Removes every row and keeps the memory.
@@ -88,7 +96,7 @@ public struct TokenColumns: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - limit: The most tokens of a part; a longer row is cut.
-    ///   - textBytes: Bytes of text after which a part ends with the row that reached them.
+    ///   - textBytes: Bytes of text after which a part ends with the token that reached them.
     /// - Returns: The parts; none for empty columns.
     public func split(tokens limit: Int, textBytes: Int) -> [TokenColumns] {
         if self.tokens <= limit, text.count <= textBytes { return isEmpty ? [] : [self] }
@@ -104,13 +112,18 @@ public struct TokenColumns: Hashable, Sendable {
                     parts.append(part)
                     part.removeAll()
                 }
-                let count = min(left, limit - part.tokens)
+                var count = 0
+                var length = 0
+                while count < left, part.tokens + count < limit, count == 0 || part.text.count + length < textBytes {
+                    length += Int(textLengths[token + count])
+                    count += 1
+                }
                 part.streams.append(streams[row])
                 if !epochs.isEmpty { part.epochs.append(epochs[row]) }
                 part.firstIndexes.append(first)
                 part.counts.append(UInt32(count))
                 let start = byte
-                for position in token..<token + count { byte += Int(textLengths[position]) }
+                byte += length
                 part.ids.append(contentsOf: ids[token..<token + count])
                 part.textLengths.append(contentsOf: textLengths[token..<token + count])
                 part.text.append(contentsOf: text[start..<byte])

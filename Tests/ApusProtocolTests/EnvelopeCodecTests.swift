@@ -17,7 +17,7 @@ import Testing
         columns.epochs = [1, 2]
         columns.firstIndexes = [0, 41]
         columns.counts = [1, 2]
-        columns.ids = [5, -1, 49_151]
+        columns.ids = [5, 0, 49_151]
         columns.textLengths = [2, 0, 3]
         columns.text = Array("ab€".utf8)
         var step = Apus_V1_Step()
@@ -88,7 +88,8 @@ import Testing
         #expect(columns.isValid)
         for spoil: (inout TokenColumns) -> Void in [
             { $0.counts = [1] }, { $0.counts = [0] }, { $0.ids = [1] }, { $0.textLengths = [1, 4_000_000_000] },
-            { $0.text = [] }, { $0.streams = [] }, { $0.epochs = [1, 2] }, { $0.firstIndexes = [.max] },
+            { $0.text = [] }, { $0.ids = [1, -1] }, { $0.streams = [] }, { $0.epochs = [1, 2] },
+            { $0.firstIndexes = [.max] },
         ] {
             var spoiled = columns
             spoil(&spoiled)

@@ -5,14 +5,17 @@ struct ClientEntry: Sendable {
     let peer: ClientPeer
     var name: String
 
-    /// Streams that it follows.
-    var following = 0
+    /// The streams that it follows.
+    var following: Set<StreamID> = []
 
     /// Whether its connection takes no more for now; it then gets tokens later, from the journal.
     var isBlocked = false
 
     /// The streams that have tokens or an end for it that it could not be given while it was blocked.
     var behind: Set<StreamID> = []
+
+    /// Tokens that it was sent from the journal in the present turn.
+    var replayed = 0
 
     /// The place of its tokens in the present turn's outgoing columns.
     var outgoing: Int?

@@ -24,9 +24,10 @@ extension CoordinatorMachine {
     /// A client's connection is gone: nobody follows its streams through it any more; the streams go on.
     public mutating func clientLost(_ peer: ClientPeer, into turn: inout Turn) {
         guard let place = clientPlaces.removeValue(forKey: peer) else { return }
+        let followed = clients[place]?.following.sorted() ?? []
         clients[place] = nil
         vacantClients.append(place)
-        for stream in followed(by: place) {
+        for stream in followed {
             guard let entry = ledger.place(of: stream) else { continue }
             ledger[entry].consumers.removeAll { $0.client == place }
             extendWorkerLimit(at: entry, into: &turn)
@@ -120,7 +121,7 @@ extension CoordinatorMachine {
                 let consumer = ledger[place].consumers.firstIndex(where: { $0.client == client })
             else { continue }
             ledger[place].consumers.remove(at: consumer)
-            clients[client]?.following -= 1
+            clients[client]?.following.remove(ledger[place].id)
             extendWorkerLimit(at: place, into: &turn)
         }
     }
@@ -158,6 +159,8 @@ extension CoordinatorMachine {
             return
         }
         end(place, .cancelled, at: now, into: &turn)
+        // Followers hear of the end first: nothing of the stream comes after the answer.
+        settleConsumers(into: &turn)
         turn.effects.append(.done(peer, request: number))
     }
 
@@ -166,12 +169,14 @@ extension CoordinatorMachine {
     private func checkRepeated(_ request: GenerationRequest, at place: Int) throws(ApusError) {
         var first = ledger[place].request
         var second = request
+        let isSamePrompt = ledger[place].promptDigest == StreamEntry.digest(request.prompt)
+        first.prompt = request.prompt
         if ledger[place].choseSeed { first.sampling.seed = nil }
         // The deadline and the model may have been filled in at acceptance; what the client left open matches anything.
         if second.deadline == nil { second.deadline = first.deadline }
         if second.model == nil { second.model = first.model }
         if first.model == nil { first.model = second.model }
-        guard first == second else {
+        guard isSamePrompt, first == second else {
             throw ApusError(.keyConflict, "the key belongs to job \(ledger[place].job) with another request")
         }
     }
@@ -191,17 +196,27 @@ extension CoordinatorMachine {
                 retryAfter: settings.retryAfter
             )
         }
+        guard counters.promptBytes + request.prompt.utf8.count <= settings.promptBytes else {
+            throw ApusError(
+                .overloaded,
+                "the prompts of unfinished jobs take \(counters.promptBytes) bytes already; try again later",
+                retryAfter: settings.retryAfter
+            )
+        }
         let known = knownModels
         guard let model = request.model else {
-            if known.count > 1 {
+            // A model whose workers are all gone is no reason to ask which one is meant.
+            let served = Set(workers.filter(\.isConnected).map(\.registration.model)).sorted()
+            let choice = served.isEmpty ? known : served
+            if choice.count > 1 {
                 throw ApusError(
                     .invalidRequest,
-                    "name a model; this cluster serves \(known.map(\.text).joined(separator: ", "))"
+                    "name a model; this cluster serves \(choice.map(\.text).joined(separator: ", "))"
                 )
             }
-            return known.first
+            return choice.first
         }
-        guard known.isEmpty || known.contains(model) else {
+        guard known.isEmpty || models.contains(model) else {
             throw ApusError(
                 .unknownModel,
                 "no worker serves \(model); this cluster serves \(known.map(\.text).joined(separator: ", "))"
@@ -223,7 +238,7 @@ extension CoordinatorMachine {
         var request = request
         let choseSeed = request.sampling.seed == nil
         if choseSeed { request.sampling.seed = Self.mix(~job.rawValue) }
-        let deadline = request.deadline ?? settings.defaultDeadline
+        let deadline = min(request.deadline ?? settings.defaultDeadline, settings.longestDeadline)
         request.deadline = deadline
         var entry = StreamEntry(
             id: stream,
@@ -235,6 +250,8 @@ extension CoordinatorMachine {
             deadline: now + deadline
         )
         entry.model = model
+        entry.promptDigest = StreamEntry.digest(request.prompt)
+        counters.promptBytes += request.prompt.utf8.count
         _ = ledger.insert(entry)
         jobs[job] = stream
         keys[key] = stream
@@ -263,7 +280,7 @@ extension CoordinatorMachine {
         credit: Int,
         into turn: inout Turn
     ) throws(ApusError) {
-        guard let client = clientPlaces[peer], let following = clients[client]?.following else { return }
+        guard let client = clientPlaces[peer], let following = clients[client]?.following.count else { return }
         let present = ledger[place].consumers.firstIndex { $0.client == client }
         if present == nil {
             guard following < settings.streamsPerClient else {
@@ -286,7 +303,7 @@ extension CoordinatorMachine {
             ledger[place].consumers[present] = consumer
         } else {
             ledger[place].consumers.append(consumer)
-            clients[client]?.following += 1
+            clients[client]?.following.insert(stream)
         }
         turn.effects.append(
             .accept(
@@ -306,14 +323,9 @@ extension CoordinatorMachine {
         min(max(credit, cursor), cursor + Limits.creditWindow)
     }
 
-    /// The streams that a client follows, in the order of the ledger.
-    private func followed(by client: Int) -> [StreamID] {
-        ledger.streams { entry in entry.consumers.contains { $0.client == client } }
-    }
-
     /// Sends what is available to every consumer that was marked, and its end to one that has everything.
     mutating func settleConsumers(into turn: inout Turn) {
-        // Ends that are settled free places for nobody, so the list does not grow while it is worked through.
+        var later: [(client: Int, stream: StreamID)] = []
         for (client, stream) in unsettled {
             guard let place = ledger.place(of: stream), let peer = clients[client]?.peer,
                 let position = ledger[place].consumers.firstIndex(where: { $0.client == client })
@@ -324,17 +336,26 @@ extension CoordinatorMachine {
             }
             ledger[place].consumers[position].isSettled = true
             let consumer = ledger[place].consumers[position]
-            let count = min(ledger[place].next, consumer.limit) - consumer.cursor
+            let isCancelled = ledger[place].end?.reason == .cancelled
+            let wanted = isCancelled ? 0 : min(ledger[place].next, consumer.limit) - consumer.cursor
+            let count = min(wanted, settings.replayTokens - (clients[client]?.replayed ?? 0))
             if count > 0 {
                 turn.effects.append(.replay(peer, stream, from: consumer.cursor, count: count))
                 ledger[place].consumers[position].cursor += count
+                clients[client]?.replayed += count
             }
-            if let end = ledger[place].end, ledger[place].consumers[position].cursor == ledger[place].next {
+            if count < wanted {
+                later.append((client, stream))
+                continue
+            }
+            if let end = ledger[place].end,
+                isCancelled || ledger[place].consumers[position].cursor == ledger[place].next
+            {
                 turn.effects.append(.finish(peer, stream, ledger[place].job, end))
                 ledger[place].consumers.remove(at: position)
-                clients[client]?.following -= 1
+                clients[client]?.following.remove(stream)
             }
         }
-        unsettled.removeAll(keepingCapacity: true)
+        unsettled = later
     }
 }

@@ -5,21 +5,31 @@ extension CoordinatorMachine {
     mutating func enqueue(_ place: Int, isFailover: Bool) {
         counters.queued += 1
         let stream = ledger[place].id
-        guard let model = ledger[place].model else {
+        guard let model = ledger[place].model, models.contains(model) else {
             unbound.append(stream)
+            if unbound.count > 2 * counters.queued + 64 { unbound = unbound.filter(isQueued) }
             return
         }
         queues[queuePlace(of: model)].append(stream, isFailover: isFailover)
         needsDispatch = true
     }
 
-    /// Binds the streams that named no model to the first model that comes.
+    /// Whether a stream is kept and waits for a slot.
+    private func isQueued(_ stream: StreamID) -> Bool {
+        ledger.place(of: stream).map { ledger[$0].isQueued } ?? false
+    }
+
+    /// Queues the streams that waited for this model to come, or for any.
     mutating func bindUnbound(to model: ModelName) {
         let waiting = unbound
         unbound.removeAll()
         let queue = queuePlace(of: model)
         for stream in waiting {
             guard let place = ledger.place(of: stream), ledger[place].isQueued else { continue }
+            guard ledger[place].model == nil || ledger[place].model == model else {
+                unbound.append(stream)
+                continue
+            }
             ledger[place].model = model
             queues[queue].append(stream, isFailover: false)
         }
@@ -33,14 +43,19 @@ extension CoordinatorMachine {
                     queues[queue].removeFirst()
                     continue
                 }
-                let model = queues[queue].model
-                guard let worker = Placement.choose(among: workers, model: model, preferring: ledger[place].fingerprint)
+                guard
+                    let worker = Placement.choose(
+                        among: workers,
+                        model: queues[queue].model,
+                        contextTokens: contextTokens(of: place, model: queues[queue].model),
+                        preferring: ledger[place].fingerprint
+                    )
                 else { break }
                 queues[queue].removeFirst()
                 lease(place, to: worker, at: now, into: &turn)
             }
             if queues[queue].count > 2 * counters.queued + 64 {
-                queues[queue].compact { stream in ledger.place(of: stream).map { ledger[$0].isQueued } ?? false }
+                queues[queue].compact(keeping: isQueued)
             }
         }
     }
@@ -53,7 +68,8 @@ extension CoordinatorMachine {
             ledger[place].continuity = max(ledger[place].continuity, continuity)
         }
         ledger[place].epoch = epoch
-        ledger[place].fingerprint = registration.fingerprint
+        ledger[place].leaseFingerprint = registration.fingerprint
+        ledger[place].contextTokens = max(ledger[place].contextTokens, registration.contextTokens)
         ledger[place].worker = worker
         ledger[place].attemptStart = ledger[place].next
         ledger[place].workerLimit = workerLimit(at: place)
@@ -66,7 +82,7 @@ extension CoordinatorMachine {
         counters.active += 1
         if ledger[place].dispatchedAt == nil {
             ledger[place].dispatchedAt = now
-            turn.queueWaits.append(now - ledger[place].acceptedAt)
+            turn.queueWaits.append(MeasuredTime(worker: registration.name, time: now - ledger[place].acceptedAt))
         }
         turn.records.append(.leased(ledger[place].id, epoch, registration.name))
         turn.effects.append(
@@ -83,8 +99,25 @@ extension CoordinatorMachine {
 
     private func continuity(of place: Int, on registration: WorkerRegistration) -> Continuity {
         if ledger[place].next == 0 { return .restart }
-        let isEqual = ledger[place].fingerprint == registration.fingerprint && registration.exactness == .exact
+        let isEqual =
+            ledger[place].fingerprint == registration.fingerprint && registration.exactness == .exact
+            && ledger[place].contextTokens <= registration.contextTokens
         return isEqual ? .exact : .consistent
+    }
+
+    /// The context that the next worker of a stream must have.
+    ///
+    /// Where no connected worker has as much as the stream began with, the largest there is has to do; the continuation is then
+    /// not exact.
+    private func contextTokens(of place: Int, model: ModelName) -> Int {
+        let wanted = ledger[place].contextTokens
+        guard wanted > 0, let largest = largestContext(of: model) else { return 0 }
+        return min(wanted, largest)
+    }
+
+    /// The largest context of the connected workers that serve a model.
+    func largestContext(of model: ModelName) -> Int? {
+        workers.filter { $0.isConnected && $0.registration.model == model }.map(\.registration.contextTokens).max()
     }
 
     /// Takes a stream off its worker's list.
@@ -125,8 +158,10 @@ extension CoordinatorMachine {
     ) {
         guard let worker = ledger[place].worker else { return }
         unlease(place, from: worker)
-        ledger[place].lastCause = cause
-        if ledger[place].next > ledger[place].attemptStart { ledger[place].barren = 0 }
+        if ledger[place].next > ledger[place].attemptStart {
+            ledger[place].barren = 0
+            ledger[place].fingerprint = ledger[place].leaseFingerprint
+        }
         if countsAgainstStream { ledger[place].barren += 1 }
         counters.failovers += 1
         enqueue(place, isFailover: true)
@@ -171,7 +206,8 @@ extension CoordinatorMachine {
             attempts: Int(ledger[place].epoch.rawValue)
         )
         ledger[place].end = end
-        ledger[place].endedAt = now
+        counters.promptBytes -= ledger[place].request.prompt.utf8.count
+        ledger[place].request.prompt = ""
         turn.records.append(.ended(ledger[place].id, end))
         for consumer in ledger[place].consumers { unsettled.append((consumer.client, ledger[place].id)) }
         retained.append(ledger[place].id, endedAt: now, tokens: ledger[place].next)

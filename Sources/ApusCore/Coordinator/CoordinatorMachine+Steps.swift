@@ -87,7 +87,7 @@ extension CoordinatorMachine {
             if isFirst {
                 ledger[place].firstTokenAt = now
                 turn.firstTokens.append(
-                    FirstToken(worker: workers[worker].registration.name, time: now - ledger[place].acceptedAt)
+                    MeasuredTime(worker: workers[worker].registration.name, time: now - ledger[place].acceptedAt)
                 )
             }
             if ledger[place].workerLimit - ledger[place].next < settings.workerWindow / 2 {
@@ -184,11 +184,23 @@ extension CoordinatorMachine {
         }
         ledger[place].promptTokens = end.promptTokens
         let peer = workers[worker].peer
-        if end.reason == .failed, let error = end.error, error.code == .engineFailure || error.isRetriable {
-            turn.revoke(peer, end.stream, end.epoch)
-            let counts = error.code == .engineFailure
-            loseAttempt(place, cause: error.message, countsAgainstStream: counts, at: now, into: &turn)
-            return
+        if end.reason == .failed, let error = end.error {
+            let wider = largestContext(of: workers[worker].registration.model) ?? 0
+            if error.code == .promptTooLong, wider > workers[worker].registration.contextTokens {
+                // Another worker has more room; nobody is to blame.
+                ledger[place].contextTokens = workers[worker].registration.contextTokens + 1
+                turn.revoke(peer, end.stream, end.epoch)
+                loseAttempt(place, cause: error.message, countsAgainstStream: false, at: now, into: &turn)
+                return
+            }
+            if error.code == .engineFailure || error.isRetriable {
+                // A worker that is leaving gives everything back, and must not get it again.
+                if error.code == .shuttingDown { workers[worker].isDraining = true }
+                turn.revoke(peer, end.stream, end.epoch)
+                let counts = error.code != .shuttingDown
+                loseAttempt(place, cause: error.message, countsAgainstStream: counts, at: now, into: &turn)
+                return
+            }
         }
         turn.acknowledge(peer, end.stream, through: ledger[place].next, limit: ledger[place].next)
         switch end.reason {

@@ -5,24 +5,14 @@ extension CoordinatorMachine {
     public var nextTick: Timestamp { (lastTick ?? .zero) + settings.tickInterval }
 
     /// Time passed: looks for workers that are silent or hang, for jobs past their deadline and for what may be forgotten.
-    ///
-    /// When the coordinator itself stood still, the silence of others proves nothing: their deadlines move by its own lag.
     public mutating func ticked(at now: Timestamp, into turn: inout Turn) {
-        if let lastTick {
-            let lag = now - lastTick - settings.tickInterval
-            if lag > settings.lagTolerance {
-                for place in workers.indices {
-                    workers[place].lastBeat = workers[place].lastBeat + lag
-                    workers[place].progressAt = workers[place].progressAt + lag
-                }
-            }
-        }
         lastTick = now
         for place in workers.indices { judge(place, at: now, into: &turn) }
         while let stream = deadlines.popReached(by: now) { expire(stream, at: now, into: &turn) }
         if deadlines.count > 2 * (counters.queued + counters.active) + 1_024 {
             deadlines.compact { stream in ledger.place(of: stream).map { ledger[$0].end == nil } ?? false }
         }
+        forgetWorkers(at: now, into: &turn)
         while let stream = retained.popExcess(at: now, settings: settings) { forget(stream, into: &turn) }
     }
 
@@ -52,7 +42,14 @@ extension CoordinatorMachine {
 
     private mutating func forget(_ stream: StreamID, into turn: inout Turn) {
         guard let place = ledger.place(of: stream) else { return }
-        for consumer in ledger[place].consumers { clients[consumer.client]?.following -= 1 }
+        let error = ApusError(.notFound, "the job ended and is kept no longer; its remaining tokens are gone")
+        for consumer in ledger[place].consumers {
+            clients[consumer.client]?.following.remove(stream)
+            guard let peer = clients[consumer.client]?.peer, var end = ledger[place].end else { continue }
+            end.reason = .failed
+            end.error = error
+            turn.effects.append(.finish(peer, stream, ledger[place].job, end))
+        }
         jobs[ledger[place].job] = nil
         if keys[ledger[place].key] == stream { keys[ledger[place].key] = nil }
         ledger.remove(at: place)

@@ -66,7 +66,7 @@ public struct JobView: Sendable {
 extension CoordinatorMachine {
     /// All workers in the order of their names.
     public var workerViews: [WorkerView] {
-        workers.sorted { $0.registration.name < $1.registration.name }.map { worker in
+        workers.filter { !$0.isVacant }.sorted { $0.registration.name < $1.registration.name }.map { worker in
             let state =
                 switch worker.state {
                 case .ready: worker.isDraining ? "draining" : "ready"
@@ -90,6 +90,9 @@ extension CoordinatorMachine {
 
     /// The connected clients, in no particular order.
     public var connectedClients: [ClientPeer] { clients.compactMap { $0?.peer } }
+
+    /// Whether a client's connection is known.
+    public func isConnected(_ peer: ClientPeer) -> Bool { clientPlaces[peer] != nil }
 
     /// The number of jobs that are kept.
     public var jobCount: Int { ledger.count }

@@ -19,6 +19,14 @@ extension CoordinatorMachine {
             turn.effects.append(.refuseWorker(peer, ApusError(.invalidRequest, message)))
             return
         }
+        guard models.contains(registration.model) || models.count < Limits.workers else {
+            let message = "workers have served \(models.count) models already"
+            turn.effects.append(.refuseWorker(peer, ApusError(.overloaded, message)))
+            return
+        }
+        if let former = workerPlaces[peer], workers[former].registration.name != registration.name {
+            workerUnreachable(peer, at: now, into: &turn)
+        }
         let place: Int
         if let known = workerNames[registration.name] {
             let isSameProcess = workers[known].registration.incarnation == registration.incarnation
@@ -33,13 +41,25 @@ extension CoordinatorMachine {
             }
             workerPlaces[workers[known].peer] = nil
             place = known
+            workers[place].isVacant = false
             workers[place].peer = peer
             workers[place].registration = registration
             workers[place].load = WorkerLoad()
             workers[place].progress = 0
         } else {
-            place = workers.count
-            workers.append(WorkerEntry(peer: peer, registration: registration, lastBeat: now, progressAt: now))
+            guard workerNames.count < Limits.workers else {
+                let message = "\(workerNames.count) workers are registered already"
+                turn.effects.append(.refuseWorker(peer, ApusError(.overloaded, message)))
+                return
+            }
+            let entry = WorkerEntry(peer: peer, registration: registration, lastBeat: now, progressAt: now)
+            if let vacant = vacantWorkers.popLast() {
+                place = vacant
+                workers[place] = entry
+            } else {
+                place = workers.count
+                workers.append(entry)
+            }
             workerNames[registration.name] = place
         }
         workerPlaces[peer] = place
@@ -55,6 +75,12 @@ extension CoordinatorMachine {
             loseAttempt(stream, cause: LossCause.disconnected.rawValue, at: now, into: &turn)
         }
         turn.effects.append(.enlist(peer, keep: keep))
+        models.insert(registration.model)
+        // A limit that was on its way over the former connection may be lost.
+        for attempt in keep {
+            guard let stream = ledger.place(of: attempt.stream) else { continue }
+            turn.acknowledge(peer, attempt.stream, through: ledger[stream].next, limit: ledger[stream].workerLimit)
+        }
         if workers[place].isDraining { turn.effects.append(.drain(peer)) }
         turn.effects.append(.report(registration.name, .joined))
         bindUnbound(to: registration.model)
@@ -165,5 +191,23 @@ extension CoordinatorMachine {
     }
 
     /// The models of all workers that ever registered, in the order of their names.
-    var knownModels: [ModelName] { Set(workers.map(\.registration.model)).sorted() }
+    var knownModels: [ModelName] { models.sorted() }
+
+    /// Forgets workers that are gone for long, and the oldest of them where they are many.
+    mutating func forgetWorkers(at now: Timestamp, into turn: inout Turn) {
+        var gone = workers.indices.filter { workers[$0].state == .gone && !workers[$0].isVacant }
+        guard !gone.isEmpty else { return }
+        gone.sort { (workers[$0].lastBeat, $0) < (workers[$1].lastBeat, $1) }
+        for (place, excess) in zip(gone, (1...gone.count).reversed()) {
+            guard excess > settings.goneWorkers || now - workers[place].lastBeat > settings.workerRetention else {
+                return
+            }
+            let name = workers[place].registration.name
+            workers[place].isVacant = true
+            workerNames[name] = nil
+            vacantWorkers.append(place)
+            turn.effects.append(.forgetWorker(name))
+        }
+        models = Set(workers.filter { !$0.isVacant }.map(\.registration.model))
+    }
 }

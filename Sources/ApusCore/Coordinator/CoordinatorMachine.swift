@@ -18,6 +18,10 @@ public struct CoordinatorMachine: Sendable {
     var workers: [WorkerEntry] = []
     var workerPlaces: [WorkerPeer: Int] = [:]
     var workerNames: [WorkerName: Int] = [:]
+    var vacantWorkers: [Int] = []
+
+    /// The models of all workers that ever registered, at most `Limits.workers`.
+    var models: Set<ModelName> = []
 
     var clients: [ClientEntry?] = []
     var clientPlaces: [ClientPeer: Int] = [:]
@@ -26,7 +30,7 @@ public struct CoordinatorMachine: Sendable {
     /// Queues in the order in which their models were first seen.
     var queues: [WorkQueue] = []
 
-    /// Streams that wait for any worker at all: nobody named a model yet.
+    /// Streams that wait for the first worker of their model, or of any.
     var unbound: [StreamID] = []
 
     var deadlines = DeadlineQueue()
@@ -39,6 +43,7 @@ public struct CoordinatorMachine: Sendable {
     var needsDispatch = false
 
     var lastTick: Timestamp?
+    var lastTurn: Timestamp?
     var isDraining = false
 
     /// Counted since the start.
@@ -48,6 +53,20 @@ public struct CoordinatorMachine: Sendable {
     public init(settings: CoordinatorSettings) {
         self.settings = settings
         lastStream = settings.firstStream - 1
+    }
+
+    /// Begins a turn, before any of its facts.
+    ///
+    /// When the coordinator itself stood still, the silence of others proves nothing: their deadlines move by its own lag.
+    public mutating func turnBegan(at now: Timestamp) {
+        defer { lastTurn = now }
+        guard let lastTurn else { return }
+        let lag = now - lastTurn - settings.tickInterval
+        guard lag > settings.lagTolerance else { return }
+        for place in workers.indices {
+            workers[place].lastBeat = workers[place].lastBeat + lag
+            workers[place].progressAt = workers[place].progressAt + lag
+        }
     }
 
     /// Ends a turn: leases slots to waiting streams, then settles with every consumer that is behind.
@@ -60,6 +79,9 @@ public struct CoordinatorMachine: Sendable {
             dispatch(at: now, into: &turn)
         }
         settleConsumers(into: &turn)
+        for effect in turn.effects {
+            if case .replay(let peer, _, _, _) = effect, let place = clientPlaces[peer] { clients[place]?.replayed = 0 }
+        }
         for outgoing in turn.clients {
             if let place = clientPlaces[outgoing.peer] { clients[place]?.outgoing = nil }
         }
@@ -94,6 +116,9 @@ public struct CoordinatorCounters: Hashable, Sendable {
 
     /// Streams that wait for a slot.
     public internal(set) var queued = 0
+
+    /// Bytes in the prompts of streams that have not ended.
+    public internal(set) var promptBytes = 0
 
     /// Streams that run on a worker.
     public internal(set) var active = 0

@@ -20,6 +20,12 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// Streams that may wait for a slot; more are rejected.
     public var queueLimit = 100_000
 
+    /// Bytes that the prompts of unfinished jobs may take, all together.
+    public var promptBytes = 512 << 20
+
+    /// The longest deadline of a job; a longer one is cut.
+    public var longestDeadline: Duration = .seconds(86_400)
+
     /// What a rejected client is told to wait.
     public var retryAfter: Duration = .seconds(1)
 
@@ -43,6 +49,15 @@ public struct CoordinatorSettings: Hashable, Sendable {
 
     /// Tokens of ended streams that are kept, all together.
     public var retainedTokens = 8_000_000
+
+    /// How long a worker that is gone is still shown.
+    public var workerRetention: Duration = .seconds(600)
+
+    /// How many workers that are gone are still shown.
+    public var goneWorkers = 64
+
+    /// Tokens of the journal that one client is sent in a turn; more come in the next ones.
+    public var replayTokens = 262_144
 
     /// How long an ended stream is kept.
     public var retention: Duration = .seconds(3_600)

@@ -11,11 +11,20 @@ enum Placement {
     /// - Parameters:
     ///   - workers: All workers.
     ///   - model: The stream's model.
+    ///   - contextTokens: The context that the worker must have.
     ///   - fingerprint: The fingerprint to prefer, or `nil`.
     /// - Returns: The chosen worker's place, or `nil` where no slot is vacant.
-    static func choose(among workers: [WorkerEntry], model: ModelName, preferring fingerprint: Fingerprint?) -> Int? {
+    static func choose(
+        among workers: [WorkerEntry],
+        model: ModelName,
+        contextTokens: Int,
+        preferring fingerprint: Fingerprint?
+    ) -> Int? {
         var best: Int?
-        for place in workers.indices where workers[place].hasVacantSlot && workers[place].registration.model == model {
+        for place in workers.indices
+        where workers[place].hasVacantSlot && workers[place].registration.model == model
+            && workers[place].registration.contextTokens >= contextTokens
+        {
             guard let rival = best else {
                 best = place
                 continue

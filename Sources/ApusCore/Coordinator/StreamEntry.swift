@@ -5,7 +5,10 @@ struct StreamEntry: Sendable {
     let id: StreamID
     let job: JobID
     let key: String
-    let request: GenerationRequest
+
+    /// The request; without its prompt once the stream has ended.
+    var request: GenerationRequest
+    var promptDigest: UInt64 = 0
     let choseSeed: Bool
     let acceptedAt: Timestamp
     let deadline: Timestamp
@@ -40,18 +43,22 @@ struct StreamEntry: Sendable {
     /// What the present attempt started from, to tell whether it brought a token.
     var attemptStart = 0
 
-    /// Why the last attempt was lost.
-    var lastCause: String?
-
     var continuity: Continuity = .exact
 
     /// The fingerprint that computed the tokens so far.
     var fingerprint: Fingerprint?
 
+    /// The fingerprint of the present attempt's worker.
+    var leaseFingerprint: Fingerprint?
+
+    /// The context that a worker must have: what the stream began with, or what its prompt needs.
+    ///
+    /// A stream ends where the context is full, so that another context could be another output.
+    var contextTokens = 0
+
     var promptTokens = 0
     var dispatchedAt: Timestamp?
     var firstTokenAt: Timestamp?
-    var endedAt: Timestamp?
 
     /// What stands at a vacant place of the ledger.
     static let vacant = StreamEntry(
@@ -63,6 +70,13 @@ struct StreamEntry: Sendable {
         acceptedAt: .zero,
         deadline: .zero
     )
+
+    /// A prompt's digest (FNV-1a), by which a repeated submit is known after the prompt itself is dropped.
+    static func digest(_ prompt: String) -> UInt64 {
+        var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in prompt.utf8 { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        return digest
+    }
 
     var isQueued: Bool { worker == nil && end == nil }
 }

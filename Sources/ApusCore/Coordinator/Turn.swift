@@ -27,11 +27,11 @@ public struct Turn: Sendable {
     /// Attempts that workers have to drop, by the worker's place.
     public var revocations: [WorkerColumns] = []
 
-    /// How long dispatched streams waited in the queue.
-    public var queueWaits: [Duration] = []
+    /// How long dispatched streams waited in the queue, with the name of the worker that took them.
+    public var queueWaits: [MeasuredTime] = []
 
-    /// Times from acceptance to the first token, with the worker's name.
-    public var firstTokens: [FirstToken] = []
+    /// Times from acceptance to the first token, with the name of the worker that computed it.
+    public var firstTokens: [MeasuredTime] = []
 
     /// An empty turn.
     public init() {}
@@ -105,12 +105,12 @@ public struct WorkerColumns: Hashable, Sendable {
     }
 }
 
-/// A measured time to the first token.
-public struct FirstToken: Hashable, Sendable {
-    /// The worker that computed it.
+/// A measured time that belongs to a worker.
+public struct MeasuredTime: Hashable, Sendable {
+    /// The worker.
     public let worker: WorkerName
 
-    /// From acceptance to the token's arrival at the coordinator.
+    /// The time, from the job's acceptance.
     public let time: Duration
 }
 
@@ -154,6 +154,9 @@ public enum Effect: Hashable, Sendable {
 
     /// Lets a worker finish and leave.
     case drain(WorkerPeer)
+
+    /// Drops what is measured of a worker that is gone for long.
+    case forgetWorker(WorkerName)
 
     /// Tells the operator what happened to a worker.
     case report(WorkerName, WorkerEvent)

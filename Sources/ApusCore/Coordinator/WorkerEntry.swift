@@ -20,6 +20,9 @@ struct WorkerEntry: Sendable {
     /// Whether it finishes what it has and takes nothing new; for the rest of its process's life.
     var isDraining = false
 
+    /// Whether it is forgotten and its place may be taken.
+    var isVacant = false
+
     /// When anything last came from it.
     var lastBeat: Timestamp
 

@@ -938,6 +938,26 @@ package nonisolated struct Apus_V1_WorkerStatus: @unchecked Sendable {
   /// Clears the value of `step`. Subsequent reads from it will return its default value.
   package mutating func clearStep() {_uniqueStorage()._step = nil}
 
+  /// of the streams that it took
+  package var queueWait: Apus_V1_Quantiles {
+    get {_storage._queueWait ?? Apus_V1_Quantiles()}
+    set {_uniqueStorage()._queueWait = newValue}
+  }
+  /// Returns true if `queueWait` has been explicitly set.
+  package var hasQueueWait: Bool {_storage._queueWait != nil}
+  /// Clears the value of `queueWait`. Subsequent reads from it will return its default value.
+  package mutating func clearQueueWait() {_uniqueStorage()._queueWait = nil}
+
+  /// a prompt's chunk
+  package var prefill: Apus_V1_Quantiles {
+    get {_storage._prefill ?? Apus_V1_Quantiles()}
+    set {_uniqueStorage()._prefill = newValue}
+  }
+  /// Returns true if `prefill` has been explicitly set.
+  package var hasPrefill: Bool {_storage._prefill != nil}
+  /// Clears the value of `prefill`. Subsequent reads from it will return its default value.
+  package mutating func clearPrefill() {_uniqueStorage()._prefill = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -2983,7 +3003,7 @@ nonisolated extension Apus_V1_Quantiles: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WorkerStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}pid\0\u{1}host\0\u{1}model\0\u{1}engine\0\u{1}state\0\u{1}slots\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}last_beat_ms\0\u{1}failures\0\u{1}tokens\0\u{1}exactness\0\u{1}fingerprint\0\u{1}incarnation\0\u{3}context_tokens\0\u{3}memory_bytes\0\u{1}step\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}pid\0\u{1}host\0\u{1}model\0\u{1}engine\0\u{1}state\0\u{1}slots\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}last_beat_ms\0\u{1}failures\0\u{1}tokens\0\u{1}exactness\0\u{1}fingerprint\0\u{1}incarnation\0\u{3}context_tokens\0\u{3}memory_bytes\0\u{1}step\0\u{3}queue_wait\0\u{1}prefill\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -3008,6 +3028,8 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
     var _contextTokens: UInt64 = 0
     var _memoryBytes: UInt64 = 0
     var _step: Apus_V1_Quantiles? = nil
+    var _queueWait: Apus_V1_Quantiles? = nil
+    var _prefill: Apus_V1_Quantiles? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3040,6 +3062,8 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
       _contextTokens = source._contextTokens
       _memoryBytes = source._memoryBytes
       _step = source._step
+      _queueWait = source._queueWait
+      _prefill = source._prefill
     }
   }
 
@@ -3080,6 +3104,8 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._contextTokens) }()
         case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._memoryBytes) }()
         case 22: try { try decoder.decodeSingularMessageField(value: &_storage._step) }()
+        case 23: try { try decoder.decodeSingularMessageField(value: &_storage._queueWait) }()
+        case 24: try { try decoder.decodeSingularMessageField(value: &_storage._prefill) }()
         default: break
         }
       }
@@ -3158,6 +3184,12 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
       try { if let v = _storage._step {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
       } }()
+      try { if let v = _storage._queueWait {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+      } }()
+      try { if let v = _storage._prefill {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3189,6 +3221,8 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
         if _storage._contextTokens != rhs_storage._contextTokens {return false}
         if _storage._memoryBytes != rhs_storage._memoryBytes {return false}
         if _storage._step != rhs_storage._step {return false}
+        if _storage._queueWait != rhs_storage._queueWait {return false}
+        if _storage._prefill != rhs_storage._prefill {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -40,11 +40,13 @@ struct Submit: AsyncParsableCommand {
     var prompt: String
 
     func run() async throws {
-        try await BrokenStream.reported(as: output) { [self] in try await submit() }
+        // Before Ctrl-C is trapped: a read that waits for its input can only be ended by the signal itself.
+        let text = Result { () throws(ApusError) in try Self.text(of: prompt) }
+        try await BrokenStream.reported(as: output) { [self] in try await submit(try text.get()) }
     }
 
-    private func submit() async throws -> ExitStatus {
-        let request = try generation.request(prompt: try Self.text(of: prompt))
+    private func submit(_ prompt: String) async throws -> ExitStatus {
+        let request = try generation.request(prompt: prompt)
         return try await ApusClient.withClient(client.configuration(name: "apus-submit")) { connection in
             let start = ContinuousClock.now
             let stream = try await connection.submit(request, key: key)

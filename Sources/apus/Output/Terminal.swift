@@ -15,14 +15,14 @@ enum Terminal {
 
     /// Writes a result at once.
     ///
-    /// - Throws: `CommandExit` with `interrupted` where the reader is gone.
+    /// - Throws: `CommandExit`: `interrupted` where the reader is gone, `failed` where the output can't be written.
     static func write(_ bytes: some Collection<UInt8>) throws {
         try put(Array(bytes), on: STDOUT_FILENO)
     }
 
     /// Writes a result at once.
     ///
-    /// - Throws: `CommandExit` with `interrupted` where the reader is gone.
+    /// - Throws: As `write(_:)` of bytes.
     static func write(_ text: String) throws {
         try write(text.utf8)
     }
@@ -56,7 +56,9 @@ enum Terminal {
             if count >= 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR {
-                throw CommandExit(.interrupted)
+                // A reader that closed its end has enough; anything else lost the result.
+                if errno == EPIPE { throw CommandExit(.interrupted) }
+                throw CommandExit(.failed, "the output can't be written: \(String(cString: strerror(errno)))")
             }
         }
     }

@@ -15,6 +15,7 @@ struct MachineBench {
         var settings = CoordinatorSettings(secret: 42)
         adjust(&settings)
         machine = CoordinatorMachine(settings: settings)
+        machine.turnBegan(at: now)
         _ = machine.clientJoined(Self.client, name: "test")
         machine.ticked(at: now, into: &turn)
     }
@@ -23,6 +24,7 @@ struct MachineBench {
     @discardableResult
     mutating func tell(_ facts: (inout CoordinatorMachine, Timestamp, inout Turn) -> Void) -> [Effect] {
         turn.reset()
+        machine.turnBegan(at: now)
         facts(&machine, now, &turn)
         machine.turnEnded(at: now, into: &turn)
         return turn.effects
@@ -54,6 +56,7 @@ struct MachineBench {
         incarnation: UInt64? = nil,
         model: ModelName = Self.model,
         slots: Int = 4,
+        context: Int = 1_000,
         fingerprint: Fingerprint = Self.fingerprint,
         exactness: ExactnessClass = .exact,
         held: [HeldAttempt] = []
@@ -65,7 +68,7 @@ struct MachineBench {
                     incarnation: Incarnation(rawValue: incarnation ?? number),
                     model: model,
                     slots: slots,
-                    contextTokens: 1_000,
+                    contextTokens: context,
                     fingerprint: fingerprint,
                     exactness: exactness,
                     engine: "simulated",
@@ -108,11 +111,12 @@ struct MachineBench {
         _ stream: UInt64,
         epoch: UInt32 = 1,
         _ indexes: Range<Int>,
-        end: FinishReason? = nil
+        end: FinishReason? = nil,
+        error: ApusError? = nil
     ) -> [Effect] {
         tell { machine, now, turn in
             machine.stepReceived(
-                Self.report(stream, epoch: epoch, indexes, end: end),
+                Self.report(stream, epoch: epoch, indexes, end: end, error: error),
                 from: Self.peer(number),
                 at: now,
                 into: &turn
@@ -120,7 +124,13 @@ struct MachineBench {
         }
     }
 
-    static func report(_ stream: UInt64, epoch: UInt32, _ indexes: Range<Int>, end: FinishReason? = nil) -> StepReport {
+    static func report(
+        _ stream: UInt64,
+        epoch: UInt32,
+        _ indexes: Range<Int>,
+        end: FinishReason? = nil,
+        error: ApusError? = nil
+    ) -> StepReport {
         var columns = TokenColumns()
         if !indexes.isEmpty {
             columns.streams = [stream]
@@ -140,6 +150,7 @@ struct MachineBench {
                     stream: StreamID(rawValue: stream),
                     epoch: Epoch(rawValue: epoch),
                     reason: $0,
+                    error: error,
                     promptTokens: 7
                 )
             ]
