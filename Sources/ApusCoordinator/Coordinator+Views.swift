@@ -24,7 +24,7 @@ extension Coordinator {
             Self.workersInStatus
         )
         status.workers = shown.map { workerStatus($0, at: now) }
-        status.streamsActive = UInt64(counters.active)
+        status.streamsActive = UInt64(counters.active + counters.parked)
         status.streamsQueued = UInt64(counters.queued)
         status.streamsCompleted = counters.completed
         status.streamsFailed = counters.failed

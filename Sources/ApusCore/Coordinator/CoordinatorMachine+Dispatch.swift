@@ -158,10 +158,7 @@ extension CoordinatorMachine {
     ) {
         guard let worker = ledger[place].worker else { return }
         unlease(place, from: worker)
-        if ledger[place].next > ledger[place].attemptStart {
-            ledger[place].barren = 0
-            ledger[place].fingerprint = ledger[place].leaseFingerprint
-        }
+        settleAttempt(place)
         if countsAgainstStream { ledger[place].barren += 1 }
         counters.failovers += 1
         enqueue(place, isFailover: true)
@@ -170,6 +167,48 @@ extension CoordinatorMachine {
                 "\(ledger[place].barren) attempts in a row brought no token; the last one was lost because: \(cause)"
             end(place, .failed, error: ApusError(.attemptsExhausted, message), at: now, into: &turn)
         }
+    }
+
+    /// Notes what an attempt that is over has brought.
+    private mutating func settleAttempt(_ place: Int) {
+        guard ledger[place].next > ledger[place].attemptStart else { return }
+        ledger[place].barren = 0
+        ledger[place].fingerprint = ledger[place].leaseFingerprint
+    }
+
+    /// Takes slots from streams that only wait for their consumers, where other streams wait for a slot.
+    ///
+    /// A reader that stands still pauses its own stream and nobody else's: the stream goes on, wherever there is a slot, when it
+    /// is granted credit again.
+    mutating func parkPaused(at now: Timestamp, into turn: inout Turn) {
+        guard counters.queued > 0 else { return }
+        for worker in workers.indices where workers[worker].leases >= workers[worker].registration.slots {
+            for place in leased(to: worker) {
+                guard ledger[place].next >= ledger[place].workerLimit else {
+                    ledger[place].pausedSince = nil
+                    continue
+                }
+                guard let since = ledger[place].pausedSince else {
+                    ledger[place].pausedSince = now
+                    continue
+                }
+                guard now - since >= settings.pauseTolerance else { continue }
+                turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch)
+                unlease(place, from: worker)
+                settleAttempt(place)
+                ledger[place].pausedSince = nil
+                ledger[place].isParked = true
+                counters.parked += 1
+            }
+        }
+    }
+
+    /// Lets a parked stream wait for a slot again, if it may compute now.
+    mutating func unpark(_ place: Int) {
+        guard ledger[place].isParked, workerLimit(at: place) > ledger[place].next else { return }
+        ledger[place].isParked = false
+        counters.parked -= 1
+        enqueue(place, isFailover: true)
     }
 
     /// Ends a stream, once and for ever; one that ended already stays as it is.
@@ -184,6 +223,9 @@ extension CoordinatorMachine {
         if let worker = ledger[place].worker {
             unlease(place, from: worker)
             if !reason.isSuccess { turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch) }
+        } else if ledger[place].isParked {
+            ledger[place].isParked = false
+            counters.parked -= 1
         } else {
             counters.queued -= 1
         }

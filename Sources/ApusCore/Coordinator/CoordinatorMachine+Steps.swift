@@ -158,7 +158,7 @@ extension CoordinatorMachine {
 
     /// Lets the worker compute as far as its window and the fastest consumer allow, and forget what is accepted.
     mutating func extendWorkerLimit(at place: Int, into turn: inout Turn) {
-        guard let worker = ledger[place].worker else { return }
+        guard let worker = ledger[place].worker else { return unpark(place) }
         let limit = workerLimit(at: place)
         guard limit > ledger[place].workerLimit else { return }
         ledger[place].workerLimit = limit

@@ -8,8 +8,9 @@ extension CoordinatorMachine {
     public mutating func ticked(at now: Timestamp, into turn: inout Turn) {
         lastTick = now
         for place in workers.indices { judge(place, at: now, into: &turn) }
+        parkPaused(at: now, into: &turn)
         while let stream = deadlines.popReached(by: now) { expire(stream, at: now, into: &turn) }
-        if deadlines.count > 2 * (counters.queued + counters.active) + 1_024 {
+        if deadlines.count > 2 * (counters.queued + counters.active + counters.parked) + 1_024 {
             deadlines.compact { stream in ledger.place(of: stream).map { ledger[$0].end == nil } ?? false }
         }
         forgetWorkers(at: now, into: &turn)

@@ -117,6 +117,8 @@ extension CoordinatorMachine {
                 (end.reason.rawValue, nil)
             } else if let place = entry.worker {
                 ("streaming", workers[place].registration.name)
+            } else if entry.isParked {
+                ("paused", nil)
             } else {
                 ("queued", nil)
             }

@@ -117,6 +117,9 @@ public struct CoordinatorCounters: Hashable, Sendable {
     /// Streams that wait for a slot.
     public internal(set) var queued = 0
 
+    /// Streams that wait for their consumers' credit without a slot.
+    public internal(set) var parked = 0
+
     /// Bytes in the prompts of streams that have not ended.
     public internal(set) var promptBytes = 0
 

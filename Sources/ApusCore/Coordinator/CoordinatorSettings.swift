@@ -35,6 +35,9 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// Tokens that a worker may have sent or computed beyond the last acknowledgement, per stream.
     public var workerWindow = 512
 
+    /// How long a stream may wait for its consumers' credit in a slot that other streams wait for.
+    public var pauseTolerance: Duration = .milliseconds(250)
+
     /// Streams that one client may follow at a time.
     public var streamsPerClient = 50_000
 

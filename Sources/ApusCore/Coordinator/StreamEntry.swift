@@ -33,6 +33,12 @@ struct StreamEntry: Sendable {
 
     var consumers: [Consumer] = []
 
+    /// Since when it is known to wait for its consumers' credit.
+    var pausedSince: Timestamp?
+
+    /// Whether it gave its slot to others while it waits for credit.
+    var isParked = false
+
     /// The neighbours among the streams of the same worker; places in the ledger.
     var previousLease: Int?
     var nextLease: Int?
@@ -78,7 +84,7 @@ struct StreamEntry: Sendable {
         return digest
     }
 
-    var isQueued: Bool { worker == nil && end == nil }
+    var isQueued: Bool { worker == nil && end == nil && !isParked }
 }
 
 extension StreamEntry {

@@ -99,6 +99,42 @@ import Testing
         #expect(beyond.rejections == [.invalidRequest])
     }
 
+    @Test func `A stream that waits for its reader gives its slot to others, and goes on when it may`() {
+        var bench = MachineBench()
+        bench.register(10, slots: 1)
+        bench.submit("slow", credit: 2)
+        bench.step(10, 1, 0..<2)
+        #expect(bench.submit("other", number: 2).assignments.isEmpty)
+        let parked = bench.pass(.milliseconds(400), beating: [MachineBench.peer(10)])
+        #expect(parked.assignments == [[10, 2, 1, 0]])
+        #expect(bench.machine.counters.parked == 1)
+        #expect(bench.machine.counters.queued == 0)
+        // Nothing happens to it while its reader stands still; with credit it waits for the slot like any other.
+        #expect(bench.pass(.milliseconds(400), beating: [MachineBench.peer(10)]).assignments.isEmpty)
+        bench.tell { $0.credited(by: MachineBench.client, streams: [1], limits: [50], into: &$2) }
+        #expect(bench.machine.counters.queued == 1)
+        let after = bench.step(10, 2, 0..<1, end: .stop)
+        #expect(after.assignments == [[10, 1, 2, 2]])
+        let end = bench.step(10, 1, epoch: 2, 2..<3, end: .stop).ends.first
+        #expect(end?.continuity == .exact)
+        #expect(bench.machine.counters.failovers == 0)
+    }
+
+    @Test func `A parked stream can be cancelled and expires`() throws {
+        var bench = MachineBench()
+        bench.register(10, slots: 1)
+        let request = GenerationRequest(prompt: "p", maximumTokens: 100, deadline: .seconds(2))
+        let job = try #require(bench.submit("slow", request: request, credit: 0).job)
+        bench.submit("expiring", number: 2, request: request, credit: 0)
+        bench.submit("other", number: 3)
+        bench.pass(.milliseconds(700), beating: [MachineBench.peer(10)])
+        #expect(bench.machine.counters.parked == 2)
+        bench.tell { $0.cancelRequested(by: MachineBench.client, number: 9, job: job, at: $1, into: &$2) }
+        #expect(bench.machine.counters.parked == 1)
+        #expect(bench.pass(.seconds(2), beating: [MachineBench.peer(10)]).ends.first?.reason == .expired)
+        #expect(bench.machine.counters.parked == 0)
+    }
+
     @Test func `A client that detaches holds a stream back no longer`() {
         var bench = MachineBench { $0.workerWindow = 4 }
         bench.register(10)
