@@ -71,7 +71,7 @@ if busy and status["tokens"] >= 40:
 PY
         )
         if [ -n "$victim" ]; then
-            kill -9 "${victim%% *}"
+            kill -9 "${victim%% *}" && touch "$work/killed"
             printf '\n%s[kill -9 %s: %s is dead, the stream goes on]%s\n' "$dim" "${victim%% *}" "${victim##* }" "$plain" >&2
             exit 0
         fi
@@ -80,7 +80,20 @@ PY
 ) &
 killer=$!
 "$apus" submit "${options[@]}" "$prompt" || fail "the job failed: $(cat "$work/log")"
-wait "$killer" || true
+kill "$killer" 2>/dev/null || true
+wait "$killer" 2>/dev/null || true
+
+# What was seen above is believed only where the cluster counted it too.
+[ -e "$work/killed" ] ||
+    fail "the stream ended before a worker could be killed: run this again with a prompt that has a longer answer"
+"$apus" status --output json >"$work/status"
+"$apus" jobs --output json >"$work/jobs"
+failovers=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["failovers"])' "$work/status")
+continuity=$(python3 -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["continuity"])' "$work/jobs")
+[ "$failovers" -ge 1 ] ||
+    fail "a worker was killed, but the stream had ended before: run this again with a prompt that has a longer answer"
+[ "$continuity" = exact ] || fail "the stream outlived its worker, but its continuity is $continuity instead of exact"
+printf '\n%s%s failover, continuity %s%s\n' "$bold" "$failovers" "$continuity" "$plain"
 
 printf '\n%s$ apus status%s\n\n' "$dim" "$plain"
 "$apus" status

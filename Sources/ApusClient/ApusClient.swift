@@ -68,8 +68,8 @@ public final class ApusClient: Sendable {
 
     /// Ends the client: open streams and calls end with `cancelled`, then connection and thread are gone.
     ///
-    /// Jobs go on, except those whose streams were given up before; their cancellation is awaited for at most a second. Safe to
-    /// call again.
+    /// Accepted jobs go on, except those whose streams were given up before. Those, and jobs whose `submit` is still under way,
+    /// are cancelled, which is awaited for at most a second. Safe to call again.
     public func shutdown() async {
         inbox.push(.shutDown)
         await connection.closing.wait()

@@ -8,14 +8,15 @@ extension ClientMachine {
         switch body {
         case .accepted(let message): accepted(message, now: now)
         case .rejected(let message):
-            refused(message.request, rejection(message.code, message.message, message.retryAfterMs))
+            refused(message.request, rejection(message.code, message.message, message.retryAfterMs), now: now)
         case .error(let message):
-            refused(message.request, rejection(message.code, message.message, message.retryAfterMs))
+            refused(message.request, rejection(message.code, message.message, message.retryAfterMs), now: now)
         case .finished(let message): finished(message, now: now)
         case .status(let message): answered(message.request, .status(ClusterStatus(message)))
         case .jobs(let message): answered(message.request, .jobs(message.jobs.map { JobSummary($0) }))
         case .done(let message): answered(message.request, .done)
-        case .welcome, .ping: []
+        case .welcome: greeted()
+        case .ping: []
         default: unexpected()
         }
     }
@@ -30,6 +31,11 @@ extension ClientMachine {
         return failAll(error)
     }
 
+    private mutating func greeted() -> [Effect] {
+        welcomed()
+        return []
+    }
+
     private mutating func unexpected() -> [Effect] {
         malformed += 1
         return []
@@ -42,8 +48,12 @@ extension ClientMachine {
     private mutating func failAll(_ error: ApusError) -> [Effect] {
         var effects: [Effect] = []
         for slot in streams.indices { effects += fail(slot: slot, error) }
-        for request in calls.keys.sorted() { effects += refused(request, error) }
-        return effects
+        for request in calls.keys.sorted() { effects += refuse(request, error) }
+        return effects + closeIfDone()
+    }
+
+    private mutating func refuse(_ request: UInt64, _ error: ApusError) -> [Effect] {
+        calls.removeValue(forKey: request)?.caller.map { [.refuse($0, error)] } ?? []
     }
 
     private mutating func answered(_ request: UInt64, _ reply: ClientReply) -> [Effect] {
@@ -51,19 +61,22 @@ extension ClientMachine {
         return (call.caller.map { [.answer($0, reply)] } ?? []) + closeIfDone()
     }
 
-    private mutating func refused(_ request: UInt64, _ error: ApusError) -> [Effect] {
+    private mutating func refused(_ request: UInt64, _ error: ApusError, now: Timestamp) -> [Effect] {
         if let slot = slotOfRequest[request], let stream = streams[slot] {
             if stream.asked == .nothing { return [] }
-            return fail(slot: slot, stream.isAccepted ? forgotten(stream, next: flows[slot].next, error) : error)
+            let reason = stream.isAccepted ? lost(stream, next: flows[slot].next, error) : error
+            return fail(slot: slot, reason) + closeIfDone()
         }
-        if let call = calls.removeValue(forKey: request) {
-            return (call.caller.map { [.refuse($0, error)] } ?? []) + closeIfDone()
+        if request != 0 { return refuse(request, error) + closeIfDone() }
+        // Without a request's number an error concerns the whole connection.
+        switch error.code {
+        case .versionMismatch: return failAll(error)
+        case .notFound: return forgotten(now: now)
+        default: return []
         }
-        // Without a request's number this can only concern all of them: the peer did not understand the frame.
-        return request == 0 && error.code == .versionMismatch ? failAll(error) : []
     }
 
-    private func forgotten(_ stream: FollowedStream, next: UInt64, _ error: ApusError) -> ApusError {
+    private func lost(_ stream: FollowedStream, next: UInt64, _ error: ApusError) -> ApusError {
         guard error.code == .notFound, let job = stream.job else { return error }
         return ApusError(
             .notFound,
@@ -87,8 +100,7 @@ extension ClientMachine {
             return fail(slot: slot, Self.followedAlready(job))
         }
         guard let follower = followers[slot] else {
-            vacate(slot: slot)
-            return called(request: stream.request, .cancel(job), caller: nil, now: now)
+            return giveUp(slot: slot, job: job, now: now)
         }
         if case .submit(let key, _) = stream.asked { submittedKeys.remove(key) }
         streams[slot]?.asked = .nothing

@@ -102,20 +102,35 @@ extension ClientMachine {
         return [.send(envelope)]
     }
 
-    /// A call was made; `caller` is `nil` where nobody waits for the answer.
-    mutating func called(request: UInt64, _ call: ClientCall, caller: Caller?, now: Timestamp) -> [Effect] {
+    /// A call was made.
+    mutating func called(request: UInt64, _ call: ClientCall, caller: Caller, now: Timestamp) -> [Effect] {
         switch link {
-        case .closing, .closed: return caller.map { [.refuse($0, Self.shutDownError)] } ?? []
+        case .closing, .closed: return [.refuse(caller, Self.shutDownError)]
         case .awaited, .up, .lost: break
         }
-        // A cancellation that nobody waits for takes the place of the stream that it ends, so it needs no bound of its own.
-        if let caller, calls.count >= configuration.maximumCalls {
+        if calls.count >= configuration.maximumCalls {
             let message = "\(calls.count) calls of this client wait for an answer, as many as may"
             return [.refuse(caller, ApusError(.overloaded, message))]
         }
+        return ask(request: request, call, caller: caller, now: now)
+    }
+
+    private mutating func ask(request: UInt64, _ call: ClientCall, caller: Caller?, now: Timestamp) -> [Effect] {
         let deadline = startDeadline(request: request, now: now)
         calls[request] = PendingCall(call: call, caller: caller, deadline: deadline)
-        return link == .up ? [.send(call.envelope(request: request))] : []
+        switch link {
+        case .up, .closing: return [.send(call.envelope(request: request))]
+        case .awaited, .lost, .closed: return []
+        }
+    }
+
+    /// Ends a stream that nobody consumes any more, and its job.
+    ///
+    /// The cancellation takes the place of the stream, so it needs no bound of its own; it is also sent by a closing client.
+    mutating func giveUp(slot: Int, job: JobID, now: Timestamp) -> [Effect] {
+        guard let stream = streams[slot] else { return [] }
+        vacate(slot: slot)
+        return ask(request: stream.request, .cancel(job), caller: nil, now: now)
     }
 
     /// A stream's consumer or a call's caller is gone: its own job is cancelled, another's stream is only left.
@@ -125,13 +140,15 @@ extension ClientMachine {
             return []
         }
         guard stream.isOwner else { return leave(slot: slot) }
-        // A submit without an answer has no job to name yet: the cancellation follows its acceptance.
-        guard let job = stream.job else {
+        if let job = stream.job { return giveUp(slot: slot, job: job, now: now) }
+        if link == .awaited {
+            // No coordinator has heard of it.
+            vacate(slot: slot)
+        } else {
+            // It has no job to name yet: the cancellation follows its acceptance.
             followers[slot] = nil
-            return []
         }
-        vacate(slot: slot)
-        return called(request: request, .cancel(job), caller: nil, now: now)
+        return []
     }
 
     /// A stream's consumer goes on without it; its job goes on too.

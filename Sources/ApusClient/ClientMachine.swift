@@ -9,8 +9,11 @@ import ApusProtocol
 struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     typealias Effect = ClientEffect<Follower, Caller>
 
-    /// How long the closing client waits for the answers to its last cancellations.
+    /// How long the closing client waits for its last acceptances and cancellations.
     static var closingGrace: Duration { .seconds(1) }
+
+    /// The least time between two joins on one connection.
+    static var joinInterval: Duration { .seconds(1) }
 
     /// A call without a stream that waits for its answer.
     struct PendingCall: Sendable {
@@ -30,7 +33,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
         case up
         /// It is gone since this moment; ZeroMQ tries again by itself.
         case lost(Timestamp)
-        /// No new work; only cancellations are still answered, until this moment.
+        /// No new work; only given up submits and cancellations are still answered, until this moment.
         case closing(Timestamp)
         /// All is over.
         case closed
@@ -51,7 +54,13 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     var slotOfJob: [JobID: Int] = [:]
     var submittedKeys: Set<String> = []
     var calls: [UInt64: PendingCall] = [:]
-    var deadlines = DeadlineQueue()
+    var deadlines = RequestDeadlines()
+
+    /// When the client last said hello.
+    private var joined: Timestamp?
+
+    /// When to say hello again to a coordinator that does not know this client any more.
+    private var joinDue: Timestamp?
 
     /// Messages that could not be decoded or that the protocol does not allow here.
     var malformed = 0
@@ -70,20 +79,52 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
 
     /// A connection is there; everything that is not answered goes out again, in the order in which it was asked.
     mutating func connected(now: Timestamp) -> [Effect] {
-        if link == .closed { return [] }
-        var effects: [Effect] = [.discardUnsent]
+        switch link {
+        case .closed: return []
+        case .closing: break
+        case .awaited, .up, .lost: link = .up
+        }
+        // What waits gets its whole time on the new connection.
+        for slot in streams.indices { streams[slot]?.deadline = nil }
+        for request in calls.keys { calls[request]?.deadline = nil }
+        return join(now: now)
+    }
+
+    /// The coordinator does not know this client any more, as it gave the connection up while it was too far behind.
+    ///
+    /// Joins as on a new connection, at most once a `joinInterval`; what is unanswered keeps its deadline, so a coordinator that
+    /// never knows its client is not asked for ever.
+    mutating func forgotten(now: Timestamp) -> [Effect] {
+        switch link {
+        case .up, .closing: break
+        case .awaited, .lost, .closed: return []
+        }
+        guard let joined, now < joined + Self.joinInterval else { return join(now: now) }
+        joinDue = joined + Self.joinInterval
+        return []
+    }
+
+    /// The coordinator knows this client; what it did not know came before, for it answers in order.
+    mutating func welcomed() {
+        joinDue = nil
+    }
+
+    private mutating func join(now: Timestamp) -> [Effect] {
+        joined = now
+        joinDue = nil
         var hello = Apus_V1_Hello()
         hello.client = configuration.name
-        effects.append(.send(Apus_V1_Envelope(.hello(hello))))
-        if case .closing = link {} else { link = .up }
+        var effects: [Effect] = [.discardUnsent, .send(Apus_V1_Envelope(.hello(hello)))]
         forgetStreamNumbers()
         let due = now + configuration.readTimeout
         for request in (Array(slotOfRequest.keys) + Array(calls.keys)).sorted() {
             if let slot = slotOfRequest[request], let envelope = streams[slot]?.envelope(flows[slot]) {
                 effects.append(.send(envelope))
+                if streams[slot]?.deadline != nil { continue }
                 streams[slot]?.deadline = due
             } else if let call = calls[request] {
                 effects.append(.send(call.call.envelope(request: request)))
+                if call.deadline != nil { continue }
                 calls[request]?.deadline = due
             }
             deadlines.insert(due, request: request, lane: .answer)
@@ -95,6 +136,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     mutating func disconnected(now: Timestamp) -> [Effect] {
         guard link == .up else { return [] }
         link = .lost(now)
+        joinDue = nil
         forgetStreamNumbers()
         return [.discardUnsent]
     }
@@ -114,6 +156,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     /// When `timePassed` has to be called next, if nothing else happens.
     mutating func nextDeadline() -> Timestamp? {
         var next = nextRequestDeadline()?.at
+        if let joinDue { next = min(next ?? .distantFuture, joinDue) }
         switch link {
         case .lost(let moment) where openStreams > 0:
             next = min(next ?? .distantFuture, moment + configuration.reconnectWindow)
@@ -140,7 +183,8 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
                 effects += fail(slot: slot, error)
             }
         }
-        if case .closing(let moment) = link, moment <= now || calls.isEmpty { effects += finishClosing() }
+        if case .closing(let moment) = link, moment <= now || isIdle { effects += finishClosing() }
+        if let joinDue, joinDue <= now { effects += join(now: now) }
         return effects
     }
 
@@ -174,7 +218,10 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
 
     // MARK: - The end
 
-    /// The client is shut down: whatever is open ends with `cancelled`; jobs that were not cancelled go on.
+    /// The client is shut down: whatever is open ends with `cancelled`.
+    ///
+    /// Accepted jobs go on, except those whose consumers went before. A submit that may have reached the coordinator has nobody
+    /// who could know its job: its acceptance is waited for, and the job cancelled.
     mutating func shutDown(now: Timestamp) -> [Effect] {
         switch link {
         case .closing, .closed: return []
@@ -182,26 +229,38 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
         }
         let error = Self.shutDownError
         var effects: [Effect] = []
-        for slot in streams.indices { effects += fail(slot: slot, error) }
+        for slot in streams.indices {
+            guard let stream = streams[slot], stream.isOwner, stream.job == nil, link != .awaited else {
+                effects += fail(slot: slot, error)
+                continue
+            }
+            if let follower = followers[slot] { effects.append(.fail(follower, error)) }
+            followers[slot] = nil
+        }
         for request in calls.keys.sorted() {
             guard let caller = calls[request]?.caller else { continue }
             calls[request] = nil
             effects.append(.refuse(caller, error))
         }
-        guard link == .up, !calls.isEmpty else { return effects + finishClosing() }
+        guard link != .awaited, !isIdle else { return effects + finishClosing() }
         link = .closing(now + Self.closingGrace)
         return effects
     }
 
     /// Ends the closing client once nothing is left to wait for.
     mutating func closeIfDone() -> [Effect] {
-        guard case .closing = link, calls.isEmpty else { return [] }
+        guard case .closing = link, isIdle else { return [] }
         return finishClosing()
     }
 
+    /// Whether nothing is asked for.
+    private var isIdle: Bool { calls.isEmpty && slotOfRequest.isEmpty }
+
     private mutating func finishClosing() -> [Effect] {
         link = .closed
+        joinDue = nil
         calls.removeAll()
+        for slot in streams.indices { vacate(slot: slot) }
         return [.close]
     }
 

@@ -97,7 +97,7 @@ final class TokenMessage: Sendable {
 }
 
 /// Tokens of one stream that wait for their consumer, and the place up to which they are read.
-struct TokenRun: Sendable {
+struct BufferedRun: Sendable {
     /// The index of the first token.
     private(set) var firstIndex = 0
 

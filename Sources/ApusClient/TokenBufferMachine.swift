@@ -25,7 +25,7 @@ struct TokenBufferMachine<Waiter: Sendable>: Sendable {
     }
 
     private let window: Int
-    private var run = TokenRun()
+    private var run = BufferedRun()
     private var ending: Ending?
     private var isEndingTaken = false
     private var waiter: Waiter?
@@ -84,7 +84,7 @@ struct TokenBufferMachine<Waiter: Sendable>: Sendable {
     mutating func cancelled() -> (waiter: Waiter?, wasOpen: Bool) {
         let wasOpen = ending == nil
         if wasOpen {
-            run = TokenRun()
+            run = BufferedRun()
             ending = .failed(ApusError(.cancelled, "the consuming task was cancelled"))
         }
         return (releaseWaiter(), wasOpen)

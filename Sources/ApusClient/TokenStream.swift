@@ -117,11 +117,19 @@ extension TokenStream {
         switch await handle.buffer.next(isolation: actor) {
         case .batch(let batch): return batch
         case .finished(let end):
-            if end.reason.isSuccess { return nil }
-            let code: ApusError.Code = end.reason == .cancelled ? .cancelled : .engineFailure
-            throw end.error ?? ApusError(code, "the job ended as \(end.reason.rawValue)")
+            try end.requireSuccess()
+            return nil
         case .failed(let error): throw error
         case .nothingMore, .nothingYet: return nil
         }
+    }
+}
+
+extension StreamEnd {
+    /// Throws the error of an end that is no good one.
+    func requireSuccess() throws(ApusError) {
+        if reason.isSuccess { return }
+        let code: ApusError.Code = reason == .cancelled ? .cancelled : .engineFailure
+        throw error ?? ApusError(code, "the job ended as \(reason.rawValue)")
     }
 }

@@ -49,17 +49,13 @@ public struct Tokens: AsyncSequence, Sendable {
     fileprivate let stream: TokenStream
 
     /// Reads the stream from where it was read to.
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(stream: stream) }
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(events: stream.makeAsyncIterator())
+    }
 
     /// Reads a stream token by token.
     public struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate let stream: TokenStream
-        private var batch: TokenBatch.Iterator?
-
-        /// Starts at the stream's present place.
-        fileprivate init(stream: TokenStream) {
-            self.stream = stream
-        }
+        fileprivate var events: TokenStream.AsyncIterator
 
         /// Waits for the next token.
         ///
@@ -71,9 +67,13 @@ public struct Tokens: AsyncSequence, Sendable {
 
         /// As `next()`, on the caller's actor.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(ApusError) -> Token? {
-            if !Task.isCancelled, let token = batch?.next() { return token }
-            batch = try await stream.nextBatch(isolation: actor)?.makeIterator()
-            return batch?.next()
+            switch try await events.next(isolation: actor) {
+            case .token(let token): return token
+            case .finished(let end):
+                try end.requireSuccess()
+                return nil
+            case nil: return nil
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 import ApusTestKit
 import ArgumentParser
-import CZeroMQ
 import Foundation
 
 /// The peer of the relay benchmark: libzmq alone, one token a message, in the same processes as a cluster has.
@@ -45,71 +44,49 @@ struct BareRole: ParsableCommand {
     @Option var endpoint = ""
 
     func run() throws {
-        // Invariant of all calls below: the sockets are used by this thread only, and every buffer outlives its call.
-        let context = zmq_ctx_new()
-        defer { zmq_ctx_term(context) }
+        let context = BareContext()
         switch role {
-        case "relay": try relay(context)
-        case "source": try source(context)
-        case "sink": try sink(context)
+        case "relay": relay(context)
+        case "source": source(context)
+        case "sink": sink(context)
         default: throw ValidationError("no such role")
         }
     }
 
-    private func socket(_ context: UnsafeMutableRawPointer?, _ kind: Int32) -> UnsafeMutableRawPointer? {
-        let socket = zmq_socket(context, kind)
-        var depth: Int32 = 100_000
-        zmq_setsockopt(socket, ZMQ_SNDHWM, &depth, 4)
-        zmq_setsockopt(socket, ZMQ_RCVHWM, &depth, 4)
-        return socket
-    }
-
-    private func relay(_ context: UnsafeMutableRawPointer?) throws {
-        let workers = socket(context, ZMQ_ROUTER)
-        let clients = socket(context, ZMQ_ROUTER)
-        var mandatory: Int32 = 1
-        zmq_setsockopt(clients, ZMQ_ROUTER_MANDATORY, &mandatory, 4)
-        let endpoints = [(workers, "workers"), (clients, "clients")].map { socket, name in
-            zmq_bind(socket, "tcp://127.0.0.1:*")
-            var text = [CChar](repeating: 0, count: 128)
-            var length = text.count
-            zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, &text, &length)
-            return "\(name)=\(String(decoding: text.prefix(length - 1).map { UInt8(bitPattern: $0) }, as: UTF8.self))"
-        }
-        FileHandle.standardOutput.write(Data("READY \(endpoints.joined(separator: " "))\n".utf8))
+    private func relay(_ context: borrowing BareContext) {
+        let workers = BareSocket(context, .router)
+        let clients = BareSocket(context, .router)
+        let endpoints = "workers=\(workers.bind()) clients=\(clients.bind())"
+        FileHandle.standardOutput.write(Data("READY \(endpoints)\n".utf8))
         var sink = [UInt8](repeating: 0, count: 16)
+        var source = sink
         var payload = [UInt8](repeating: 0, count: 256)
-        let sinkLength = Int(zmq_recv(clients, &sink, sink.count, 0))
-        _ = zmq_recv(clients, &payload, payload.count, 0)
-        var source = [UInt8](repeating: 0, count: 16)
+        let sinkLength = clients.receive(&sink)
+        _ = clients.receive(&payload)
         for _ in 0..<tokens {
-            _ = zmq_recv(workers, &source, source.count, 0)
-            let length = Int(zmq_recv(workers, &payload, payload.count, 0))
-            zmq_send(clients, &sink, sinkLength, ZMQ_SNDMORE)
-            zmq_send(clients, &payload, length, 0)
+            _ = workers.receive(&source)
+            let length = workers.receive(&payload)
+            clients.send(sink, sinkLength, more: true)
+            clients.send(payload, length)
         }
-        zmq_close(workers)
-        zmq_close(clients)
     }
 
-    private func source(_ context: UnsafeMutableRawPointer?) throws {
-        let dealer = socket(context, ZMQ_DEALER)
-        zmq_connect(dealer, endpoint)
-        var payload = [UInt8](repeating: 7, count: BareRelay.messageBytes)
-        for _ in 0..<tokens { zmq_send(dealer, &payload, payload.count, 0) }
-        zmq_close(dealer)
+    private func source(_ context: borrowing BareContext) {
+        let dealer = BareSocket(context, .dealer)
+        dealer.connect(endpoint)
+        let payload = [UInt8](repeating: 7, count: BareRelay.messageBytes)
+        for _ in 0..<tokens { dealer.send(payload, payload.count) }
     }
 
-    private func sink(_ context: UnsafeMutableRawPointer?) throws {
-        let dealer = socket(context, ZMQ_DEALER)
-        zmq_connect(dealer, endpoint)
+    private func sink(_ context: borrowing BareContext) {
+        let dealer = BareSocket(context, .dealer)
+        dealer.connect(endpoint)
         var payload = [UInt8](repeating: 0, count: 256)
-        zmq_send(dealer, &payload, 1, 0)
-        _ = zmq_recv(dealer, &payload, payload.count, 0)
+        dealer.send(payload, 1)
+        _ = dealer.receive(&payload)
         let begin = ContinuousClock.now
-        for _ in 1..<tokens { _ = zmq_recv(dealer, &payload, payload.count, 0) }
+        for _ in 1..<tokens { _ = dealer.receive(&payload) }
         let seconds = (ContinuousClock.now - begin) / .seconds(1)
         print(Double(tokens - 1) / seconds)
-        zmq_close(dealer)
     }
 }

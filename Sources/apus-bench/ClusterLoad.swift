@@ -15,6 +15,9 @@ struct ClusterLoad {
         var failures: [String]
         var status: ClusterStatus
         var coordinatorMicroseconds: Double
+
+        /// What the coordinator's resident memory grew by, from before the first submit to after the last end.
+        var coordinatorGrowthBytes: Int
     }
 
     /// Submits all streams at once and waits for their ends.
@@ -52,7 +55,8 @@ struct ClusterLoad {
             tokens: check.tokens,
             failures: check.failures,
             status: after,
-            coordinatorMicroseconds: (after.processorMilliseconds - before.processorMilliseconds) * 1_000
+            coordinatorMicroseconds: (after.processorMilliseconds - before.processorMilliseconds) * 1_000,
+            coordinatorGrowthBytes: after.memoryBytes - before.memoryBytes
         )
     }
 }

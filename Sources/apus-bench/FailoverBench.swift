@@ -6,7 +6,7 @@ import Foundation
 import Synchronization
 
 /// The time from a worker's crash to the first new token of each of its streams at the client.
-struct FailoverBench: AsyncParsableCommand {
+struct FailoverBench: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "failover",
         abstract: "The gap that a client sees when a worker is killed or stopped, as a histogram."
@@ -23,17 +23,13 @@ struct FailoverBench: AsyncParsableCommand {
     @Option(help: "Streams that run during each kill, over two workers.")
     var streams = 6
 
-    func run() async throws {
-        var figures = Figures()
-        let program = try TestCluster.program("apus", variable: "APUS")
+    func measure(program: String, into figures: inout Figures) async throws {
         let killed = try await gaps(rounds: kills, signal: SIGKILL, program: program)
-        figures.add("SIGKILL to first new token", milliseconds: killed, goals: [50: "<= 10", 99: "<= 30"])
+        figures.add("SIGKILL to first new token", milliseconds: killed, goals: [50: .atMost(10), 99: .atMost(30)])
         let stopped = try await gaps(rounds: stops, signal: SIGSTOP, program: program)
-        figures.add("SIGSTOP to first new token", milliseconds: stopped, goals: [100: "<= 700"])
+        figures.add("SIGSTOP to first new token", milliseconds: stopped, goals: [100: .atMost(700)])
         figures.printHistogram("SIGKILL to first new token", bounds: [2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100])
         figures.printHistogram("SIGSTOP to first new token", bounds: [400, 450, 500, 525, 550, 575, 600, 650, 700])
-        figures.printTable()
-        try figures.write(to: options.json)
     }
 
     /// Milliseconds from the signal to the first token that was computed after the worker's death, for each stream of the worker.

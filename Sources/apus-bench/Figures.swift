@@ -2,21 +2,32 @@ import Foundation
 
 /// Measured figures, printed as a table and written as JSON.
 struct Figures {
-    private var rows: [(name: String, value: Double, unit: String, goal: String)] = []
+    private struct Row {
+        var name: String
+        var value: Double
+        var unit: String
+        var goal: Goal?
+        var isMet: Bool { goal?.isMet(by: value) ?? true }
+    }
+
+    /// What went wrong in the run; figures of a run with failures are printed all the same.
+    var failures: [String] = []
+
+    private var rows: [Row] = []
     private var lists: [String: [Double]] = [:]
 
     /// Adds a figure.
-    mutating func add(_ name: String, _ value: Double, _ unit: String, goal: String = "") {
-        rows.append((name, value, unit, goal))
+    mutating func add(_ name: String, _ value: Double, _ unit: String, goal: Goal? = nil) {
+        rows.append(Row(name: name, value: value, unit: unit, goal: goal))
     }
 
     /// Adds a distribution of milliseconds: its quantiles to the table, its values to the JSON.
-    mutating func add(_ name: String, milliseconds: [Double], goals: [Int: String] = [:]) {
+    mutating func add(_ name: String, milliseconds: [Double], goals: [Int: Goal] = [:]) {
         lists[name] = milliseconds
         let sorted = milliseconds.sorted()
         for percent in [50, 95, 99, 100] {
             let label = percent == 100 ? "max" : "p\(percent)"
-            add("\(name) \(label)", Self.quantile(sorted, Double(percent) / 100), "ms", goal: goals[percent] ?? "")
+            add("\(name) \(label)", Self.quantile(sorted, Double(percent) / 100), "ms", goal: goals[percent])
         }
     }
 
@@ -27,14 +38,15 @@ struct Figures {
         return rank >= sorted.count ? last : sorted[max(0, rank - 1)]
     }
 
-    /// Prints the table.
+    /// Prints the table; a row that misses its goal says so.
     func printTable() {
         let width = rows.map(\.name.count).max() ?? 0
         for row in rows {
             let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
             let value = Self.format(row.value)
             let padded = String(repeating: " ", count: max(0, 14 - value.count)) + value
-            print("\(name) \(padded) \(row.unit)\(row.goal.isEmpty ? "" : "   (goal \(row.goal))")")
+            let goal = row.goal.map { "   (goal \($0))\(row.isMet ? "" : " MISSED")" } ?? ""
+            print("\(name) \(padded) \(row.unit)\(goal)")
         }
     }
 
@@ -59,7 +71,12 @@ struct Figures {
         guard let path else { return }
         var object: [String: Any] = [:]
         for row in rows {
-            object[row.name] = ["value": row.value.isFinite ? row.value : -1, "unit": row.unit, "goal": row.goal]
+            var fields: [String: Any] = ["value": row.value.isFinite ? row.value : -1, "unit": row.unit]
+            if let goal = row.goal {
+                fields["goal"] = goal.description
+                fields["met"] = row.isMet
+            }
+            object[row.name] = fields
         }
         for (name, values) in lists { object["\(name) values"] = values }
         let data = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])

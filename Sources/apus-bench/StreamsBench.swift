@@ -5,7 +5,7 @@ import ArgumentParser
 import Foundation
 
 /// Very many streams beside each other: nothing lost, memory bounded.
-struct StreamsBench: AsyncParsableCommand {
+struct StreamsBench: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "streams",
         abstract: "Ten thousand concurrent streams: every token checked, memory reported."
@@ -22,9 +22,7 @@ struct StreamsBench: AsyncParsableCommand {
     @Option(help: "Simulated workers.")
     var workers = 2
 
-    func run() async throws {
-        var figures = Figures()
-        let program = try TestCluster.program("apus", variable: "APUS")
+    func measure(program: String, into figures: inout Figures) async throws {
         let cluster = try TestCluster(executable: program)
         let slots = (streams + workers - 1) / workers
         let started = try (0..<workers).map { _ in
@@ -49,9 +47,10 @@ struct StreamsBench: AsyncParsableCommand {
             }
             return (try await outcome, idle, most, active)
         }
-        figures.add("streams that were active at once", Double(active), "streams", goal: "\(streams)")
-        figures.add("tokens received and checked", Double(outcome.tokens), "tokens", goal: "\(streams * tokens)")
-        figures.add("lost, repeated or wrong tokens", Double(outcome.failures.count), "streams", goal: "0")
+        figures.add("streams that were active at once", Double(active), "streams", goal: .exactly(Double(streams)))
+        let expected = Double(streams * tokens)
+        figures.add("tokens received and checked", Double(outcome.tokens), "tokens", goal: .exactly(expected))
+        figures.add("lost, repeated or wrong tokens", Double(outcome.failures.count), "streams", goal: .exactly(0))
         figures.add("tokens a second", outcome.tokensPerSecond, "tokens/s")
         figures.add("coordinator memory, idle", Double(idle.memoryBytes) / 1_000_000, "MB")
         figures.add("coordinator memory, most", Double(busy.memoryBytes) / 1_000_000, "MB")
@@ -59,9 +58,7 @@ struct StreamsBench: AsyncParsableCommand {
         figures.add("coordinator memory per stream, history included", perStream, "kB")
         let workerMemory = outcome.status.workers.map { Double($0.memoryBytes) / 1_000_000 }.max() ?? 0
         figures.add("worker memory, most", workerMemory, "MB")
-        figures.printTable()
-        try figures.write(to: options.json)
+        figures.failures += outcome.failures
         withExtendedLifetime(started) {}
-        guard outcome.failures.isEmpty else { throw ValidationError(outcome.failures.joined(separator: "\n")) }
     }
 }

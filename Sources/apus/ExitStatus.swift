@@ -29,9 +29,9 @@ enum ExitStatus: Int32, Sendable {
     /// The status that stands for a job's end.
     ///
     /// A job that somebody else cancelled has failed as far as its submitter is concerned. Input that only the model can judge, such
-    /// as a prompt over the context, is wrong input all the same.
+    /// as a prompt over the context, is wrong input all the same; a job that the coordinator no longer keeps was none.
     init(_ end: StreamEnd) {
-        let isInput = end.error.map { ExitStatus($0) == .usage } ?? false
+        let isInput = end.error.map { $0.code != .notFound && ExitStatus($0) == .usage } ?? false
         self = end.reason.isSuccess ? .done : isInput ? .usage : .failed
     }
 

@@ -98,6 +98,54 @@ struct ApusClientTests {
         }
     }
 
+    @Test("Cancelling a submit before its acceptance cancels the job, also when the client is shut down at once")
+    func cancellationBeforeTheAcceptance() async throws {
+        let waiting: FakeCoordinator.Script = { body in
+            if case .submit = body { [] } else { FakeCoordinator.accepting(body) }
+        }
+        let coordinator = try FakeCoordinator(script: waiting)
+        defer { coordinator.stop() }
+        await coordinator.start()
+        let client = try await ApusClient(configuration: ClientConfiguration(endpoint: coordinator.endpoint))
+        let task = Task { try await client.submit(request, key: "mine") }
+        await coordinator.hears { if case .submit = $0 { true } else { false } }
+        task.cancel()
+        await #expect(throws: ApusError(.cancelled, "the waiting task was cancelled")) { try await task.value }
+        async let closed: Void = client.shutdown()
+        // The first request of a client is 1.
+        await coordinator.send(Message.accepted(1, stream: 70))
+        await coordinator.hears { body in
+            if case .cancel(let message) = body { message.job == job.description } else { false }
+        }
+        await closed
+    }
+
+    @Test("A client that the coordinator gave up joins again and its stream goes on")
+    func aForgottenClientResumes() async throws {
+        try await FakeCoordinator.with { body in
+            guard case .attach(let message) = body else { return FakeCoordinator.accepting(body) }
+            var tokens = Apus_V1_Tokens()
+            tokens.columns = Apus_V1_TokenColumns(Message.tokens((71, Int(message.fromIndex)..<4)))
+            return [Message.accepted(message.request, stream: 71), .tokens(tokens), Message.finished(71, tokens: 4)]
+        } _: { coordinator, client in
+            let stream = try await client.submit(request)
+            await coordinator.send(Message.unknownPeer)
+            #expect(try await stream.text() == "0 1 2 3 ")
+        }
+    }
+
+    @Test("A job whose retention ends under its follower finishes with not_found")
+    func retentionEndsUnderAFollower() async throws {
+        try await FakeCoordinator.with(FakeCoordinator.accepting) { coordinator, client in
+            let stream = try await client.submit(request)
+            let end = Message.retentionEnd(tokens: 0)
+            await coordinator.send(.finished(Apus_V1_Finished(stream: StreamID(rawValue: 70), job: job, end: end)))
+            var events: [StreamEvent] = []
+            for try await event in stream { events.append(event) }
+            #expect(events == [.finished(end)])
+        }
+    }
+
     @Test("Dropping a submitted stream cancels the job")
     func droppingCancelsTheJob() async throws {
         try await FakeCoordinator.with(FakeCoordinator.accepting) { coordinator, client in

@@ -112,4 +112,73 @@ struct ClientMachineTimeTests {
         #expect(machine.timePassed(now: at(1.9)) == [])
         #expect(machine.timePassed(now: at(2)) == [.close])
     }
+
+    @Test("A closing client waits for an abandoned submit's acceptance and cancels the job")
+    func closingCancelsAnAbandonedSubmit() {
+        var machine = Machine.fresh()
+        _ = machine.connected(now: at(0))
+        _ = machine.submit(1, at: 0)
+        #expect(machine.abandoned(request: 1, now: at(1)) == [])
+        #expect(machine.shutDown(now: at(1)) == [])
+        #expect(machine.timePassed(now: at(1)) == [])
+        #expect(machine.nextDeadline() == at(2))
+        #expect(machine.received(Message.accepted(1, stream: 70), now: at(1.5)) == [Message.cancel(1)])
+        #expect(machine.timePassed(now: at(1.5)) == [])
+        #expect(machine.received(Message.done(1), now: at(1.6)) == [.close])
+    }
+
+    @Test("A shutdown before the acceptance tells the submitter at once and cancels the job")
+    func shutdownCancelsAnUnansweredSubmit() {
+        var machine = Machine.following()
+        _ = machine.submit(2, key: "second", by: "b", at: 1)
+        let effects = machine.shutDown(now: at(1))
+        #expect(effects == [.fail("a", Machine.shutDownError), .fail("b", Machine.shutDownError)])
+        let second = JobID(rawValue: 8)
+        let answer = machine.received(Message.accepted(2, stream: 71, job: second), now: at(1.5))
+        #expect(answer == [Message.cancel(2, job: second)])
+        #expect(machine.received(Message.done(2), now: at(1.6)) == [.close])
+    }
+
+    @Test("A closing client whose submit is rejected has nothing to wait for")
+    func closingEndsWithARejection() {
+        var machine = Machine.fresh()
+        _ = machine.connected(now: at(0))
+        _ = machine.submit(1, at: 0)
+        #expect(machine.shutDown(now: at(1)) == [.fail("a", Machine.shutDownError)])
+        #expect(machine.received(Message.rejected(1, .overloaded), now: at(1.2)) == [.close])
+    }
+
+    @Test("A closing client gives up on an acceptance that does not come within its grace")
+    func closingGivesUpOnAnAcceptance() {
+        var machine = Machine.fresh()
+        _ = machine.connected(now: at(0))
+        _ = machine.submit(1, at: 0)
+        _ = machine.abandoned(request: 1, now: at(1))
+        #expect(machine.shutDown(now: at(1)) == [])
+        #expect(machine.timePassed(now: at(2)) == [.close])
+        #expect(machine.openStreams == 0)
+        #expect(machine.nextDeadline() == nil)
+    }
+
+    @Test("A submit that no connection has carried is forgotten with its consumer")
+    func anUnsentSubmitIsForgotten() {
+        var machine = Machine.fresh()
+        _ = machine.submit(1, at: 0)
+        #expect(machine.abandoned(request: 1, now: at(1)) == [])
+        #expect(machine.openStreams == 0)
+        _ = machine.submit(2, key: "second", by: "b", at: 1)
+        #expect(machine.shutDown(now: at(1)) == [.fail("b", Machine.shutDownError), .close])
+    }
+
+    @Test("A client that closes without its connection cancels over the next one, within its grace")
+    func closingOutlivesALostConnection() {
+        var machine = Machine.fresh()
+        _ = machine.connected(now: at(0))
+        _ = machine.submit(1, at: 0)
+        _ = machine.disconnected(now: at(1))
+        #expect(machine.shutDown(now: at(1)) == [.fail("a", Machine.shutDownError)])
+        #expect(machine.connected(now: at(1.2)) == [.discardUnsent, Message.hello(), Message.submit(1)])
+        #expect(machine.received(Message.accepted(1, stream: 70), now: at(1.3)) == [Message.cancel(1)])
+        #expect(machine.received(Message.done(1), now: at(1.4)) == [.close])
+    }
 }

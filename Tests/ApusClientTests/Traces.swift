@@ -76,6 +76,21 @@ enum Message {
         StreamEnd(reason: reason, usage: Usage(promptTokens: 1, completionTokens: tokens), attempts: 1)
     }
 
+    /// The answer to a peer that the coordinator does not know any more.
+    static var unknownPeer: Apus_V1_Envelope.OneOf_Body {
+        var message = Apus_V1_Error()
+        message.code = ApusError.Code.notFound.rawValue
+        message.message = "this connection was given up"
+        return .error(message)
+    }
+
+    /// The end that a follower hears whose job is not kept any longer.
+    static func retentionEnd(tokens: Int) -> StreamEnd {
+        var end = end(tokens: tokens, .failed)
+        end.error = ApusError(.notFound, "the job is not kept any longer")
+        return end
+    }
+
     static func done(_ request: UInt64) -> Apus_V1_Envelope.OneOf_Body {
         var message = Apus_V1_Done()
         message.request = request

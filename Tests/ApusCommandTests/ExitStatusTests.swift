@@ -54,5 +54,9 @@ struct ExitStatusTests {
         for reason in FinishReason.allCases {
             #expect(apus.ExitStatus(StreamEnd(reason: reason)) == (reason.isSuccess ? .done : .failed))
         }
+        let forgotten = StreamEnd(reason: .failed, error: ApusError(.notFound, "not kept any longer"))
+        #expect(apus.ExitStatus(forgotten) == .failed)
+        let tooLong = StreamEnd(reason: .failed, error: ApusError(.promptTooLong, ""))
+        #expect(apus.ExitStatus(tooLong) == .usage)
     }
 }

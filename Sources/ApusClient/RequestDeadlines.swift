@@ -5,7 +5,7 @@ import DequeModule
 ///
 /// Both lanes are filled with one constant timeout each, so their order of arrival is their order of expiry and no heap
 /// is needed.
-struct DeadlineQueue: Sendable {
+struct RequestDeadlines: Sendable {
     /// Which timeout a deadline comes from.
     enum Lane: Sendable {
         /// Waiting for a first connection.
