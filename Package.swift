@@ -171,6 +171,7 @@ let package = Package(
             dependencies: [
                 "ApusModel", "ApusCore", "ApusEngine", "ApusProtocol", "ApusWorker", "ZeroMQ",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

@@ -90,6 +90,12 @@ public struct EngineDescription: Hashable, Sendable {
     /// Prompt and history tokens that one step may run beside the decoding, at least one chunk.
     public var prefillBudget: Int
 
+    /// Time of a canonical prompt chunk, by the engine's own measurement; `nil`: unknown.
+    public var prefillTime: Duration?
+
+    /// Time of a decoding pass of one row, by the engine's own measurement; `nil`: unknown.
+    public var stepTime: Duration?
+
     /// Memory of the accelerator that holds the model, in MB; 0 for a processor.
     public var acceleratorMemoryMB: Int
 
@@ -104,6 +110,8 @@ public struct EngineDescription: Hashable, Sendable {
         prefillChunk: Int,
         replayChunk: Int,
         prefillBudget: Int,
+        prefillTime: Duration? = nil,
+        stepTime: Duration? = nil,
         acceleratorMemoryMB: Int = 0
     ) {
         self.engine = engine
@@ -115,6 +123,8 @@ public struct EngineDescription: Hashable, Sendable {
         self.prefillChunk = prefillChunk
         self.replayChunk = replayChunk
         self.prefillBudget = prefillBudget
+        self.prefillTime = prefillTime
+        self.stepTime = stepTime
         self.acceleratorMemoryMB = acceleratorMemoryMB
     }
 }

@@ -4,10 +4,11 @@ import ApusModel
 extension Pipeline {
     /// Plans the next step.
     ///
-    /// - Returns: The time that it is expected to take; `nil` where there is nothing to do.
+    /// - Returns: The time that it may take, three times what is likely; `nil` where there is nothing to do.
     public mutating func prepare() -> Duration? {
         planner.plan(batchLimit: controller.limit, into: &plan)
-        return plan.isEmpty && pendingEnds.isEmpty ? nil : forecast.time(of: plan)
+        guard !plan.isEmpty || !pendingEnds.isEmpty else { return nil }
+        return forecast.time(chunks: plan.chunks.count, rows: plan.rows.count)
     }
 
     /// Runs the step that `prepare` planned; no input may come between the two.
@@ -156,7 +157,7 @@ extension Pipeline {
     }
 
     private mutating func rowsMeasured(count: Int, time: Duration) {
-        forecast.decodeMeasured(time)
+        forecast.decodeMeasured(rows: count, time: time)
         let nanoseconds = max(1, time.nanoseconds)
         controller.batchMeasured(latency: time, throughput: Double(count) * 1e9 / Double(nanoseconds))
     }

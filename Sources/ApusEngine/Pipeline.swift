@@ -26,7 +26,7 @@ public struct Pipeline {
 
     var controller: BatchController
     var planner: StepPlanner
-    var forecast = StepForecast()
+    var forecast: StepForecast
     var plan = StepPlan()
     // Not optional: an attempt's fields are read and changed in place, never by copy of the whole.
     /// The attempts by key.
@@ -62,6 +62,11 @@ public struct Pipeline {
         self.passCompleted = passCompleted
         description = engine.description
         controller = BatchController(settings: batch, acceleratorMemoryMB: description.acceleratorMemoryMB)
+        forecast = StepForecast(
+            chunkTokens: description.prefillChunk,
+            prefillTime: description.prefillTime,
+            stepTime: description.stepTime
+        )
         planner = StepPlanner(
             slots: description.slots,
             prefillChunk: description.prefillChunk,

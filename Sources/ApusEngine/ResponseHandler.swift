@@ -9,6 +9,15 @@ public import ApusModel
 /// The state depends on the tokens alone, in order: a handler that is fed a stream's history goes on exactly where the
 /// first one stopped. Cheap where there is nothing to do: ASCII text without stop strings passes without a copy.
 public struct ResponseHandler: Sendable {
+    /// Bytes of a token's own text that count; real ones have a few dozen, and what lies beyond is dropped.
+    ///
+    /// Repair makes at most three bytes of one, and at most a stop string is held back, so that no token's text exceeds
+    /// `releasedBytes`.
+    static let tokenBytes = 4 << 10
+
+    /// The most bytes of text that a token can release.
+    static let releasedBytes = 16 << 10
+
     private let maximumTokens: Int
     private let ignoresEndOfGeneration: Bool
     private var repair = TextRepair()
@@ -43,6 +52,7 @@ public struct ResponseHandler: Sendable {
     ) -> FinishReason? {
         precondition(!hasEnded, "a token after the stream's end")
         accepted += 1
+        if text.count - start > Self.tokenBytes { text.removeSubrange((start + Self.tokenBytes)...) }
         let ends = endsGeneration && !ignoresEndOfGeneration
         let reason: FinishReason? = ends ? .stop : accepted >= maximumTokens ? .length : nil
         if matcher.isEmpty, repair.isWhole, TextRepair.isWhole(text, from: start) {

@@ -29,7 +29,9 @@ public final class SimulatedEngine: InferenceEngine {
             exactness: configuration.stampsTime ? .consistent : .exact,
             prefillChunk: configuration.prefillChunk,
             replayChunk: configuration.replayChunk,
-            prefillBudget: configuration.prefillBudget
+            prefillBudget: configuration.prefillBudget,
+            prefillTime: .microseconds(configuration.prefillMicrosecondsPerToken * Double(configuration.prefillChunk)),
+            stepTime: .microseconds(configuration.stepMicroseconds + configuration.stepMicrosecondsPerRow)
         )
         keys = Array(repeating: nil, count: configuration.slots)
     }

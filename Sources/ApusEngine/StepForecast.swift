@@ -1,38 +1,81 @@
-import ApusCore
 import ApusModel
 
-/// Expects the time of a step from what the steps before it took.
+/// Expects the time of a step: from what the engine knows of itself, and from what the passes before it took.
 ///
 /// The coordinator calls an engine hung only past the time that it expected itself, so a forecast errs on the long side:
-/// it follows a rise at once and a fall slowly.
+/// it is a multiple of the slowest recent pass of the kind, and follows a rise at once and a fall slowly.
 struct StepForecast: Sendable {
     // Nanoseconds as plain numbers: a step of microseconds is measured and expected as often as one of seconds.
-    /// Where nothing is measured yet: a slow model on a slow machine.
-    private var prefillToken: Int64 = 2_000_000
-    private var decode: Int64 = 50_000_000
+    /// Time of a whole canonical chunk; `nil` while nothing is known.
+    private var chunk: Double?
 
-    /// No step is expected to take longer, 10 s: a first guess must not hide a hung engine for minutes.
-    private static let longest: Int64 = 10_000_000_000
+    /// Time of a decoding pass, and its rows; `nil` while nothing is known.
+    private var decode: Double?
+    private var decodeRows = 1.0
 
-    /// Expects the time of a step.
-    func time(of plan: StepPlan) -> Duration {
-        let (prefill, overflow) = prefillToken.multipliedReportingOverflow(by: Int64(plan.prefillTokens))
-        guard !overflow, prefill < Self.longest else { return .nanoseconds(Self.longest) }
-        return .nanoseconds(min(prefill + (plan.rows.isEmpty ? 0 : decode), Self.longest))
+    private let chunkTokens: Double
+
+    /// A pass may take so many times longer than the recent ones: other load on the machine.
+    private static let margin = 3.0
+
+    /// A pass of an engine of which nothing is known, 10 s: a slow model on a slow machine.
+    private static let unknownPass = 10e9
+
+    /// No step is expected to take longer, 60 s: the most that the coordinator grants.
+    private static let longest = 60e9
+
+    /// Expects what the engine knows.
+    ///
+    /// - Parameters:
+    ///   - chunkTokens: Tokens of a canonical chunk.
+    ///   - prefillTime: Time of a canonical chunk, where it is known.
+    ///   - stepTime: Time of a decoding pass of one row, where it is known.
+    init(chunkTokens: Int, prefillTime: Duration?, stepTime: Duration?) {
+        self.chunkTokens = Double(chunkTokens)
+        chunk = prefillTime.map(Self.bounded)
+        decode = stepTime.map(Self.bounded)
+    }
+
+    /// Expects the time of a step of some chunks and, where there are rows, a decoding pass.
+    func time(chunks: Int, rows: Int) -> Duration {
+        var time = 0.0
+        // A part of a chunk costs at most a whole one.
+        if chunks > 0 {
+            time += Double(chunks) * (chunk.map { Self.margin * $0 } ?? Self.unknownPass)
+        }
+        if rows > 0 {
+            // Cost is at most proportional to the rows.
+            let growth = max(1, Double(rows) / decodeRows)
+            time += decode.map { Self.margin * $0 * growth } ?? Self.unknownPass
+        }
+        return .nanoseconds(Int64(min(time, Self.longest)))
     }
 
     /// Takes the time of a chunk.
     mutating func chunkMeasured(tokens: Int, time: Duration) {
-        Self.follow(time.nanoseconds / Int64(max(1, tokens)), in: &prefillToken)
+        let share = min(1, Double(max(1, tokens)) / chunkTokens)
+        let measured = Self.bounded(time)
+        guard let expected = chunk else {
+            chunk = measured / share
+            return
+        }
+        // A small chunk's time is mostly that of reading the weights once.
+        chunk = share < 0.5 ? max(expected, measured) : Self.following(measured / share, from: expected)
     }
 
     /// Takes the time of a batched pass.
-    mutating func decodeMeasured(_ time: Duration) {
-        Self.follow(time.nanoseconds, in: &decode)
+    mutating func decodeMeasured(rows: Int, time: Duration) {
+        let measured = Self.bounded(time)
+        decode = decode.map { Self.following(measured, from: $0) } ?? measured
+        // Time and rows fall alike, so that a pass of few rows does not make the next large one look cheap or dear.
+        decodeRows = Self.following(Double(max(1, rows)), from: decodeRows)
     }
 
-    private static func follow(_ measured: Int64, in expected: inout Int64) {
-        let bounded = min(max(measured, 0), longest)
-        expected = bounded > expected ? bounded : expected + (bounded - expected) / 8
+    private static func bounded(_ time: Duration) -> Double {
+        min(max(Double(time.nanoseconds), 0), longest)
+    }
+
+    private static func following(_ measured: Double, from expected: Double) -> Double {
+        measured > expected ? measured : expected + (measured - expected) / 8
     }
 }

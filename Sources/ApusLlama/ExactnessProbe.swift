@@ -17,6 +17,10 @@ struct ExactnessProbe {
         var policy: LoneRowPolicy
         /// A hash of all logits of the sequence when decoded alone.
         var digest: WeightsDigest
+        /// Time of a canonical chunk: the slowest, or by its tokens from a smaller one where the context is small.
+        var prefillTime: Duration?
+        /// Time of the slowest decoding pass of a lone row.
+        var stepTime: Duration?
     }
 
     /// Tokens of the probe's prompt: five canonical chunks of 128 and one token.
@@ -46,29 +50,45 @@ struct ExactnessProbe {
     func run() throws(ApusError) -> Finding {
         sequences.occupy(0)
         defer { sequences.vacate(0) }
-        try prefillPrompt()
+        let prefillTime = try prefillPrompt()
         try chooseLoneRowPolicy()
         var alone: [WeightsDigest] = []
         alone.append(try decode(step: -1, beside: 0))
-        for step in 0..<steps { alone.append(try decode(step: step, beside: 0)) }
+        var stepTime: Duration?
+        for step in 0..<steps {
+            let began = MonotonicClock.now()
+            alone.append(try decode(step: step, beside: 0))
+            let time = MonotonicClock.now() - began
+            stepTime = max(stepTime ?? time, time)
+        }
         // Step -1 is the prompt's last token; alone[step + 1] belongs to step.
         let replayed = try replay() == alone[steps]
         let accompanied = try decodeBesideCompanions(expecting: alone)
         return Finding(
             exactness: replayed && accompanied ? .exact : .consistent,
             policy: sequences.policy,
-            digest: WeightsDigest(of: alone.flatMap { [$0.high, $0.low] })
+            digest: WeightsDigest(of: alone.flatMap { [$0.high, $0.low] }),
+            prefillTime: prefillTime,
+            stepTime: stepTime
         )
     }
 
     /// Prefills all of the prompt but its last token, which `chooseLoneRowPolicy` and `decode` feed.
-    private func prefillPrompt() throws(ApusError) {
+    ///
+    /// - Returns: The time that a canonical chunk takes; `nil` where there was none.
+    private func prefillPrompt() throws(ApusError) -> Duration? {
         var position = 0
+        var slowest: Duration?
         while position < promptCount - 1 {
             let end = min(position + prefillChunk, promptCount - 1)
+            let began = MonotonicClock.now()
             try sequences.feed(chunk: tokens[position..<end], to: 0, at: position, wantsLogits: false)
+            let time = (MonotonicClock.now() - began) * prefillChunk / (end - position)
+            // The remainder behind whole chunks says less than they do.
+            if end - position == prefillChunk || slowest == nil { slowest = max(slowest ?? time, time) }
             position = end
         }
+        return slowest
     }
 
     private func chooseLoneRowPolicy() throws(ApusError) {

@@ -27,6 +27,22 @@ enum LlamaBackend {
     /// The library's version, a part of the fingerprint.
     static var version: String { String(cString: llama_version()) }
 
+    /// Memory of all graphics processors, in MB; 0 where llama.cpp was built for processors alone.
+    static var acceleratorMemoryMB: Int {
+        start()
+        return (0..<ggml_backend_dev_count()).reduce(0) { sum, index in
+            // Invariant: the index is below the count, and devices live as long as the process.
+            let device = ggml_backend_dev_get(index)
+            switch ggml_backend_dev_type(device) {
+            case GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU: break
+            default: return sum
+            }
+            var (free, total) = (0, 0)
+            ggml_backend_dev_memory(device, &free, &total)
+            return sum + (total >> 20)
+        }
+    }
+
     /// Takes what llama.cpp logged as an error since the last call, in one line; `nil` if it logged none.
     static func takeErrors() -> String? {
         errors.withLock { lines in

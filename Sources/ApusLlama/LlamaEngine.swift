@@ -63,7 +63,10 @@ public final class LlamaEngine: InferenceEngine {
             exactness: finding.exactness,
             prefillChunk: configuration.prefillChunk,
             replayChunk: replayChunk,
-            prefillBudget: configuration.prefillChunk
+            prefillBudget: configuration.prefillChunk,
+            prefillTime: finding.prefillTime,
+            stepTime: finding.stepTime,
+            acceleratorMemoryMB: LlamaBackend.acceleratorMemoryMB
         )
         sampling = Array(repeating: SamplingParameters(), count: configuration.slots)
     }

@@ -5,8 +5,11 @@ import ApusProtocol
 
 /// What the engine's thread does and keeps; it never leaves the thread.
 struct EngineWork {
-    /// Steps that are expected to take less may share a frame with the next one.
-    private static let briefStep: Duration = .milliseconds(1)
+    /// Steps whose forecast, three times what is likely, is less may share a frame with the next one.
+    private static let briefStep: Duration = .milliseconds(3)
+
+    /// The coordinator is told of steps with a longer forecast before they begin, so that it waits for them.
+    private static let longStep: Duration = .milliseconds(100)
 
     /// Tokens that are never held back for a fuller frame.
     private static let fullFrame = 4_096
@@ -58,7 +61,7 @@ struct EngineWork {
                 rest()
                 continue
             }
-            if expected > Self.briefStep { deliver() }
+            if expected > Self.briefStep { deliver(announcing: expected > Self.longStep) }
             pipeline.perform(into: &result)
             collect()
             if isDeliveryDue { deliver() }
@@ -140,16 +143,17 @@ struct EngineWork {
         return loop.outbox.isEmpty && MonotonicClock.now() - delivered >= Self.frameInterval
     }
 
-    private mutating func deliver() {
+    /// Sends what waits; where it announces a step, a message goes out even without tokens: it carries the forecast.
+    private mutating func deliver(announcing: Bool = false) {
         guard session != nil else { return }
         var tokens = TokenColumns()
         pipeline.takeTokens(into: &tokens)
-        deliver(tokens, ends)
+        deliver(tokens, ends, announcing: announcing)
         ends.removeAll(keepingCapacity: true)
     }
 
-    private mutating func deliver(_ tokens: TokenColumns, _ ends: [AttemptEnd]) {
-        guard !tokens.isEmpty || !ends.isEmpty else { return }
+    private mutating func deliver(_ tokens: TokenColumns, _ ends: [AttemptEnd], announcing: Bool = false) {
+        guard announcing || !tokens.isEmpty || !ends.isEmpty else { return }
         let now = MonotonicClock.now()
         delivered = now
         send(StepFrames.cut(tokens, ends, template: loop.gauge.step), now: now)

@@ -11,8 +11,8 @@ enum StepFrames {
     /// Ends in a message that carries no tokens; their messages are cut to a few hundred bytes.
     private static let mostEnds = 512
 
-    /// The longest message of an end's error, in characters.
-    private static let errorCharacters = 200
+    /// The longest message of an end's error, in Unicode scalars: a character may have any number of them.
+    private static let errorScalars = 200
 
     /// The messages for tokens and ends; the ends come last, so that each follows its tokens.
     static func cut(_ tokens: TokenColumns, _ ends: [AttemptEnd], template: Apus_V1_Step) -> [Apus_V1_Step] {
@@ -39,7 +39,8 @@ enum StepFrames {
         wire.epoch = end.epoch.rawValue
         wire.reason = end.reason.rawValue
         wire.errorCode = end.error?.code.rawValue ?? ""
-        wire.errorMessage = String((end.error?.message ?? "").prefix(errorCharacters))
+        let message = (end.error?.message ?? "").unicodeScalars.prefix(errorScalars)
+        wire.errorMessage = String(String.UnicodeScalarView(message))
         wire.promptTokens = UInt64(end.promptTokens)
         return wire
     }

@@ -53,6 +53,8 @@ extension Worker {
             guard case .resume(let session) = enlistment.enlisted() else { return }
             loop.mailbox.post(.resume(session: session, keep: keep))
             logger.info("enlisted", metadata: ["kept": "\(keep.count)"])
+            // A coordinator that has restarted knows nothing of an earlier word.
+            if isDraining { enqueue(.leave(Apus_V1_Leave())) }
             // The coordinator hears of progress from the first moment on.
             beatDue = now
             if !hasBeenReady, let description {
@@ -63,6 +65,7 @@ extension Worker {
             loop.mailbox.post(command)
         case .drain:
             logger.info("draining")
+            isDraining = true
             loop.mailbox.post(.drain)
         case .refused(let error):
             refusals.note(logger, "coordinator refused", reason: error.description, now: now)

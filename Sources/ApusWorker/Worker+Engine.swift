@@ -53,6 +53,7 @@ extension Worker {
         guard case .running = phase else { return }
         guard enlistment.isEnlisted else { return leave(now: now) }
         logger.info("finishing what runs, then leaving")
+        isDraining = true
         enqueue(.leave(Apus_V1_Leave()))
         phase = .draining(until: now + configuration.drainTimeout)
     }

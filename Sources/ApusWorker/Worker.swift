@@ -53,6 +53,8 @@ public actor Worker: Service, PollDriver {
     var description: EngineDescription?
 
     var phase = Phase.running
+    /// Whether no new streams are taken: the coordinator said so, or this worker wants to leave.
+    var isDraining = false
     var engineHasStopped = false
     var enlistment: EnlistmentMachine
     var hasBeenReady = false

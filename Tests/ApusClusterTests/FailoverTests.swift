@@ -93,6 +93,25 @@ import Testing
         }
     }
 
+    @Test func `A slow model is not taken for a hung one`() async throws {
+        let workers = try (0..<2).map { _ in try cluster.startSimulatedWorker(prefillMicroseconds: 20_000) }
+        try await withClient { client in
+            // A chunk of 128 tokens: 2.6 s without a sign of progress, on machines that are busy with each other.
+            let prompts = ["a", "b"].map { Array(repeating: $0, count: 128).joined(separator: " ") }
+            let streams = [
+                try await client.submit(request(prompts[0], tokens: 3)),
+                try await client.submit(request(prompts[1], tokens: 3)),
+            ]
+            for (stream, prompt) in zip(streams, prompts) {
+                let end = try await Self.follow(stream, prompt: prompt, tokens: 3)
+                #expect(end?.reason == .length)
+                #expect(end?.attempts == 1)
+            }
+            #expect(try await client.status().failovers == 0)
+        }
+        withExtendedLifetime(workers) {}
+    }
+
     @Test func `A stopped worker is replaced, and fenced when it returns`() async throws {
         let victim = try cluster.startSimulatedWorker(name: "victim", stepMicroseconds: 2_000)
         try await withClient { client in

@@ -17,75 +17,110 @@ import Testing
         try cluster.startWorker(["--engine", "llama", "--threads", "1", "--slots", "2", "--context", "1024"])
     }
 
-    /// The stream's ids, text and end; `disturb` is called once the given number of tokens has come.
-    private func run(
-        _ client: ApusClient,
-        _ request: GenerationRequest,
-        at index: Int = .max,
-        disturb: () throws -> Void = {}
-    ) async throws -> (ids: [Int32], text: String, end: StreamEnd?) {
+    /// When a worker is disturbed.
+    private enum Moment {
+        /// While it computes the prompt.
+        case prefill
+        /// Once so many tokens have come.
+        case tokens(Int)
+        /// Once all but so many tokens have come; by then the worker may have finished.
+        case beforeLast(Int)
+    }
+
+    private struct Outcome {
         var ids: [Int32] = []
         var text = ""
         var end: StreamEnd?
-        for try await event in try await client.submit(request) {
+    }
+
+    /// Follows a stream to its end; `disturb` is called once, before its first token or after one.
+    private func run(
+        _ client: ApusClient,
+        _ request: GenerationRequest,
+        after tokens: Int? = nil,
+        disturb: () async throws -> Void = {}
+    ) async throws -> Outcome {
+        var outcome = Outcome()
+        let stream = try await client.submit(request)
+        if tokens == 0 { try await disturb() }
+        for try await event in stream {
             switch event {
             case .token(let token):
-                #expect(token.index == ids.count)
-                ids.append(token.id.rawValue)
-                text += token.text
-                if ids.count == index { try disturb() }
-            case .finished(let finished): end = finished
+                #expect(token.index == outcome.ids.count)
+                outcome.ids.append(token.id.rawValue)
+                outcome.text += token.text
+                if outcome.ids.count == tokens { try await disturb() }
+            case .finished(let finished): outcome.end = finished
             }
         }
-        return (ids, text, end)
+        return outcome
+    }
+
+    /// The worker that has a stream; `nil` where none has.
+    private func busyWorker(_ client: ApusClient) async throws -> pid_t? {
+        let workers = try await client.status().workers
+        return workers.first { $0.active > 0 && $0.state == "ready" }.map { pid_t($0.pid) }
     }
 
     @Test func `The text is the same wherever a worker is killed or stopped`() async throws {
-        let greedy = GenerationRequest(prompt: "Tell me about the common swift.", maximumTokens: 90)
-        let sampled = GenerationRequest(
-            prompt: "Write a poem about flying.",
-            maximumTokens: 90,
+        let greedy = GenerationRequest(prompt: "Tell me about the common swift.", maximumTokens: 64)
+        let story = (1...30).map { "On day \($0) the swift flew over the old town." }.joined(separator: " ")
+        // More than two canonical chunks of 128 tokens.
+        let long = GenerationRequest(
+            prompt: story + " What did the swift do next?",
+            maximumTokens: 16,
             sampling: SamplingParameters(temperature: 0.8, topK: 40, topP: 0.95, seed: 7)
         )
+        let cases: [(request: GenerationRequest, moments: [(Moment, signal: Int32)])] = [
+            (greedy, [(.tokens(40), SIGSTOP)]),
+            (long, [(.prefill, SIGKILL), (.tokens(1), SIGKILL), (.beforeLast(1), SIGKILL), (.beforeLast(0), SIGKILL)]),
+        ]
         var worker = try startWorker()
         try await ApusClient.withClient(ClientConfiguration(endpoint: cluster.clients, name: "test")) { client in
-            for (request, indexes) in [(greedy, [1, 30, 70]), (sampled, [2, 64])] {
+            for (request, moments) in cases {
                 let undisturbed = try await run(client, request)
                 #expect(undisturbed.end?.reason.isSuccess == true)
-                #expect(undisturbed.text.count > 100)
-                for (place, index) in indexes.enumerated() {
+                #expect(undisturbed.ids.count > 10)
+                for (moment, signal) in moments {
                     let successor = try startWorker()
-                    // The successor is idle, the present worker too: which of them takes the stream does not matter.
-                    let signal = place == 1 ? SIGSTOP : SIGKILL
-                    var spare: ServerProcess?
-                    let disturbed = try await run(client, request, at: index) {
-                        let status = try cluster.run(["status", "--output", "json"]).output
-                        let busy = try Self.busyWorker(in: status)
-                        if busy == worker.processID {
-                            worker.kill(signal)
-                            spare = successor
-                        } else {
+                    let index =
+                        switch moment {
+                        case .prefill: 0
+                        case .tokens(let count): count
+                        case .beforeLast(let count): undisturbed.ids.count - count
+                        }
+                    let disturbed = try await run(client, request, after: index) {
+                        var busy = try await busyWorker(client)
+                        if case .prefill = moment {
+                            while busy == nil { busy = try await busyWorker(client) }
+                        }
+                        // Both workers are idle at first: which of them takes the stream does not matter.
+                        if busy == successor.processID {
                             successor.kill(signal)
-                            spare = worker
+                        } else {
+                            worker.kill(signal)
+                            worker = successor
                         }
                     }
                     #expect(disturbed.ids == undisturbed.ids)
                     #expect(disturbed.text == undisturbed.text)
-                    #expect(disturbed.end?.continuity == .exact)
-                    #expect(disturbed.end?.attempts == 2)
                     #expect(disturbed.end?.usage == undisturbed.end?.usage)
-                    worker = try #require(spare)
+                    switch moment {
+                    case .prefill:
+                        #expect(disturbed.end?.continuity == .restart)
+                        #expect(disturbed.end?.attempts == 2)
+                    case .tokens:
+                        #expect(disturbed.end?.continuity == .exact)
+                        #expect(disturbed.end?.attempts == 2)
+                    case .beforeLast:
+                        #expect(disturbed.end?.continuity == .exact)
+                        #expect((1...2).contains(disturbed.end?.attempts ?? 0))
+                    }
                 }
+                if request == long { #expect((undisturbed.end?.usage.promptTokens ?? 0) > 256) }
             }
             let status = try await client.status()
             #expect(status.workers.allSatisfy { $0.exactness == "exact" })
         }
-    }
-
-    private static func busyWorker(in json: String) throws -> pid_t? {
-        let status = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
-        let workers = status?["workers"] as? [[String: Any]] ?? []
-        return workers.first { ($0["active"] as? Int ?? 0) > 0 && $0["state"] as? String == "ready" }?["pid"]
-            .flatMap { $0 as? Int }.map { pid_t($0) }
     }
 }

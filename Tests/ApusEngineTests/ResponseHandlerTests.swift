@@ -153,6 +153,18 @@ struct ResponseHandlerTests {
             for text in stop where !text.isEmpty { #expect(!response.text.utf8.contains(Array(text.utf8))) }
         }
     }
+
+    @Test("No token releases more than 16 KiB, whatever its own text", arguments: [0x61, 0xFF, 0xC3] as [UInt8])
+    func longTokens(byte: UInt8) {
+        let held = String(repeating: "a", count: Limits.stopBytes - 1)
+        let token = [UInt8](repeating: byte, count: 100_000)
+        for stop in [[], [held + "b"]] {
+            let response = respond([Array(held.utf8), [0xE2, 0x82], token, token], stop: stop, maximumTokens: 4)
+            #expect(response.texts.allSatisfy { $0.count <= 16 << 10 })
+            #expect(response.texts.allSatisfy { String(validating: $0, as: UTF8.self) != nil })
+            #expect(response.reason == .length)
+        }
+    }
 }
 
 extension SeededGenerator {

@@ -18,6 +18,18 @@ struct LlamaEngineTests {
         #expect(description.contextTokens == 1_024)
         #expect(description.replayChunk == 63)
         #expect(Fixture.path.contains(description.model.text))
+        // The test's library is built for processors alone.
+        #expect(description.acceleratorMemoryMB == 0)
+    }
+
+    @Test("It knows from its probe what its passes cost")
+    func costs() throws {
+        let description = try Fixture.engine().description
+        let prefill = try #require(description.prefillTime)
+        let step = try #require(description.stepTime)
+        #expect(step > .microseconds(100))
+        #expect(prefill > step)
+        #expect(prefill < .seconds(60))
     }
 
     @Test("Other threads and slots give the same fingerprint")

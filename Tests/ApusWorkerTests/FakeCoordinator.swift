@@ -109,6 +109,20 @@ extension FakeCoordinator {
         }
     }
 
+    /// Waits for the worker's Bye.
+    func bye() async {
+        await next { envelope -> Void? in
+            if case .bye = envelope.body { () } else { nil }
+        }
+    }
+
+    /// Waits until the worker says that it wants to leave.
+    func leave() async {
+        await next { envelope -> Void? in
+            if case .leave = envelope.body { () } else { nil }
+        }
+    }
+
     /// Collects steps until an attempt's end has come.
     func collect(untilEndOf stream: UInt64) async -> (tokens: [Apus_V1_TokenColumns], end: Apus_V1_AttemptEnd) {
         var tokens: [Apus_V1_TokenColumns] = []

@@ -59,6 +59,21 @@ struct StepFramesTests {
         #expect(firstEnds >= lastTokens)
     }
 
+    @Test("An error's message is cut by its scalars, however many of them make up a character")
+    func longMessages() throws {
+        let end = AttemptEnd(
+            stream: StreamID(rawValue: 1),
+            epoch: Epoch(rawValue: 1),
+            reason: .failed,
+            error: ApusError(.engineFailure, "e" + String(repeating: "\u{301}", count: 50_000)),
+            promptTokens: 7
+        )
+        for step in StepFrames.cut(TokenColumns(), Array(repeating: end, count: 512), template: Apus_V1_Step()) {
+            #expect(try EnvelopeCodec.encode(Apus_V1_Envelope(.step(step))).count <= Limits.frameBytes)
+            #expect(step.ends.allSatisfy { (1...1_000).contains($0.errorMessage.unicodeScalars.count) })
+        }
+    }
+
     @Test("Nothing makes no message")
     func nothing() {
         #expect(StepFrames.cut(TokenColumns(), [], template: Apus_V1_Step()).allSatisfy { !$0.hasTokens })

@@ -3,10 +3,27 @@ import ApusModel
 import ApusProtocol
 import ApusWorker
 import Logging
+import ServiceLifecycle
 import Testing
 
-/// Runs a worker with a simulated engine against a fake coordinator for the time of a test.
+/// A worker, by default with a simulated engine that costs nothing.
+private func makeWorker(
+    coordinator: String,
+    beatInterval: Duration = .milliseconds(80),
+    onReady: @escaping @Sendable (EngineDescription) -> Void = { _ in },
+    engine: @escaping @Sendable () throws -> any InferenceEngine = { SimulatedEngine(.free) }
+) throws -> Worker {
+    var configuration = WorkerConfiguration(coordinator: coordinator, name: WorkerName(unchecked: "w1"))
+    configuration.enlistmentTimeout = .milliseconds(200)
+    configuration.beatInterval = beatInterval
+    return try Worker(configuration: configuration, logger: silent, onReady: onReady, engine: engine)
+}
+
+private let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// Runs a worker against a fake coordinator for the time of a test.
 private func withWorker(
+    beatInterval: Duration = .milliseconds(80),
     engine: @escaping @Sendable () throws -> any InferenceEngine = { SimulatedEngine(.free) },
     onReady: @escaping @Sendable (EngineDescription) -> Void = { _ in },
     body: @escaping @Sendable (FakeCoordinator) async throws -> Void
@@ -14,11 +31,9 @@ private func withWorker(
     let coordinator = try FakeCoordinator()
     let endpoint = try await coordinator.start()
     defer { coordinator.stop() }
-    var configuration = WorkerConfiguration(coordinator: endpoint, name: WorkerName(unchecked: "w1"))
-    configuration.enlistmentTimeout = .milliseconds(200)
-    let worker = try Worker(
-        configuration: configuration,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+    let worker = try makeWorker(
+        coordinator: endpoint,
+        beatInterval: beatInterval,
         onReady: onReady,
         engine: engine
     )
@@ -53,6 +68,13 @@ private func text(of stream: UInt64, in columns: [Apus_V1_TokenColumns], from fi
         }
     }
     return String(decoding: bytes, as: UTF8.self)
+}
+
+extension Apus_V1_TokenColumns {
+    /// Whether some stream has all its tokens before an index with these; steps may share a frame.
+    fileprivate func reaches(_ index: UInt64) -> Bool {
+        zip(firstIndexes, counts).contains { $0 + UInt64($1) >= index }
+    }
 }
 
 @Suite("Worker", .timeLimit(.minutes(1)))
@@ -172,7 +194,7 @@ struct WorkerTests {
         try await withWorker { coordinator in
             _ = try await coordinator.enlist()
             try await coordinator.assign(5, tokens: 50, limit: 10)
-            _ = await coordinator.step { $0.tokens.firstIndexes.contains(9) }
+            _ = await coordinator.step { $0.tokens.reaches(10) }
             var revoke = Apus_V1_Revoke()
             revoke.streams = [5]
             revoke.epochs = [1]
@@ -216,7 +238,7 @@ struct WorkerTests {
         try await withWorker { coordinator in
             _ = try await coordinator.enlist()
             try await coordinator.assign(5, tokens: 30, limit: 10)
-            _ = await coordinator.step { $0.tokens.firstIndexes.contains(9) }
+            _ = await coordinator.step { $0.tokens.reaches(10) }
             try await coordinator.send(.drainWorker(Apus_V1_DrainWorker()))
             try await coordinator.assign(6, tokens: 30)
             try await coordinator.acknowledge(5, through: 10, limit: 30)
@@ -224,68 +246,113 @@ struct WorkerTests {
             #expect(tokens.allSatisfy { Set($0.streams) == [5] })
             #expect(end.reason == "length")
             try await coordinator.acknowledge(5, through: 30, limit: 30)
-            await coordinator.next { envelope -> Void? in
-                if case .bye = envelope.body { () } else { nil }
-            }
+            await coordinator.bye()
         }
+    }
+
+    @Test("Of a long step it tells before the step begins, without waiting for a beat")
+    func announcement() async throws {
+        var configuration = SimulatedEngineConfiguration.free
+        configuration.prefillChunk = 128
+        configuration.prefillMicrosecondsPerToken = 100_000
+        let slow = configuration
+        try await withWorker(beatInterval: .seconds(30), engine: { SimulatedEngine(slow) }) { coordinator in
+            _ = try await coordinator.enlist()
+            // Three tokens of prompt: 300 ms. A beat would come after the end.
+            try await coordinator.assign(5, tokens: 3)
+            let first = await coordinator.step { $0.busy || $0.hasTokens }
+            #expect(first.busy)
+            #expect(!first.hasTokens)
+            #expect(first.load.stepUs == 38_400_000)
+            let (_, end) = await coordinator.collect(untilEndOf: 5)
+            #expect(end.reason == "length")
+        }
+    }
+
+    @Test("Drained by a coordinator that then restarts, it says after each enlistment that it leaves")
+    func leavesAgain() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            try await coordinator.assign(5, tokens: 30, limit: 10)
+            _ = await coordinator.step { $0.tokens.reaches(10) }
+            try await coordinator.send(.drainWorker(Apus_V1_DrainWorker()))
+            for _ in 0..<2 {
+                try await coordinator.restart()
+                var held = Apus_V1_Held()
+                held.stream = 5
+                held.epoch = 1
+                _ = try await coordinator.enlist(keep: [held])
+                await coordinator.leave()
+            }
+            try await coordinator.send(.drainWorker(Apus_V1_DrainWorker()))
+            try await coordinator.acknowledge(5, through: 10, limit: 30)
+            _ = await coordinator.collect(untilEndOf: 5)
+            try await coordinator.acknowledge(5, through: 30, limit: 30)
+            await coordinator.bye()
+        }
+    }
+
+    @Test("Shut down gracefully, it says that it leaves, and says it again after a reconnect")
+    func leavesGracefully() async throws {
+        let coordinator = try FakeCoordinator()
+        let endpoint = try await coordinator.start()
+        defer { coordinator.stop() }
+        let group = ServiceGroup(services: [try makeWorker(coordinator: endpoint)], logger: silent)
+        async let running: Void = group.run()
+        _ = try await coordinator.enlist()
+        try await coordinator.assign(5, tokens: 30, limit: 10)
+        _ = await coordinator.step { $0.tokens.reaches(10) }
+        await group.triggerGracefulShutdown()
+        await coordinator.leave()
+        try await coordinator.restart()
+        _ = try await coordinator.enlist()
+        await coordinator.leave()
+        try await coordinator.send(.drainWorker(Apus_V1_DrainWorker()))
+        await coordinator.bye()
+        try await running
     }
 
     @Test("Cancelled, it says Bye")
     func cancellation() async throws {
-        let coordinator = try FakeCoordinator()
-        let endpoint = try await coordinator.start()
-        defer { coordinator.stop() }
-        let worker = try Worker(
-            configuration: WorkerConfiguration(coordinator: endpoint, name: WorkerName(unchecked: "w1")),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            engine: { SimulatedEngine(.free) }
-        )
-        let running = Task { try await worker.run() }
-        _ = try await coordinator.enlist()
-        _ = await coordinator.step()
-        running.cancel()
-        await coordinator.next { envelope -> Void? in
-            if case .bye = envelope.body { () } else { nil }
+        try await withRegistering { coordinator, running in
+            _ = try await coordinator.enlist()
+            _ = await coordinator.step()
+            running.cancel()
+            await coordinator.bye()
+            try await running.value
         }
-        try await running.value
     }
 
     @Test("An engine that can't be made ends the run with its error")
     func engineFailure() async throws {
         let failure = ApusError(.engineFailure, "no such file")
-        let worker = try Worker(
-            configuration: WorkerConfiguration(coordinator: "tcp://127.0.0.1:9", name: WorkerName(unchecked: "w1")),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            engine: { throw failure }
-        )
+        let worker = try makeWorker(coordinator: "tcp://127.0.0.1:9", engine: { throw failure })
         await #expect(throws: failure) { try await worker.run() }
     }
 
     @Test("An impossible endpoint ends the run with an error")
     func badEndpoint() async throws {
-        let worker = try Worker(
-            configuration: WorkerConfiguration(coordinator: "nonsense", name: WorkerName(unchecked: "w1")),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            engine: { SimulatedEngine(.free) }
-        )
+        let worker = try makeWorker(coordinator: "nonsense")
         await #expect(throws: ApusError.self) { try await worker.run() }
     }
 
     @Test("A coordinator of another version ends the run with its error")
     func versionMismatch() async throws {
+        try await withRegistering { coordinator, running in
+            _ = await coordinator.next { $0.register.name.isEmpty ? nil : $0.register }
+            var error = Apus_V1_Error()
+            error.code = ApusError.Code.versionMismatch.rawValue
+            try await coordinator.send(.error(error))
+            await #expect { try await running.value } throws: { ($0 as? ApusError)?.code == .versionMismatch }
+        }
+    }
+
+    /// Runs a worker whose end is what the test is about.
+    private func withRegistering(_ body: (FakeCoordinator, Task<Void, any Error>) async throws -> Void) async throws {
         let coordinator = try FakeCoordinator()
         let endpoint = try await coordinator.start()
         defer { coordinator.stop() }
-        let worker = try Worker(
-            configuration: WorkerConfiguration(coordinator: endpoint, name: WorkerName(unchecked: "w1")),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            engine: { SimulatedEngine(.free) }
-        )
-        let running = Task { try await worker.run() }
-        _ = await coordinator.next { $0.register.name.isEmpty ? nil : $0.register }
-        var error = Apus_V1_Error()
-        error.code = ApusError.Code.versionMismatch.rawValue
-        try await coordinator.send(.error(error))
-        await #expect { try await running.value } throws: { ($0 as? ApusError)?.code == .versionMismatch }
+        let worker = try makeWorker(coordinator: endpoint)
+        try await body(coordinator, Task { try await worker.run() })
     }
 }

@@ -56,9 +56,6 @@ package struct StepPlan: Hashable, Sendable {
     /// Whether nothing can go on: no sequence has both work and credit.
     package var isEmpty: Bool { seats.isEmpty && chunks.isEmpty && rows.isEmpty }
 
-    /// Prompt and history tokens in the plan.
-    package var prefillTokens: Int { chunks.reduce(0) { $0 + $1.positions.count } }
-
     /// Empties the plan and keeps its memory.
     package mutating func removeAll() {
         seats.removeAll(keepingCapacity: true)
