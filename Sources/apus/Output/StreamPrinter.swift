@@ -23,7 +23,7 @@ struct StreamPrinter {
                 case .json: try Terminal.write(EventLines.tokens(batch))
                 case .text:
                     if batch.utf8.isEmpty { continue }
-                    try Terminal.write(batch.utf8)
+                    try Terminal.writeModelText(batch.utf8)
                     endsWithNewline = batch.utf8.last == UInt8(ascii: "\n")
                 }
             }

@@ -27,6 +27,24 @@ enum Terminal {
         try write(text.utf8)
     }
 
+    /// Writes what a model said.
+    ///
+    /// A model may say anything; what would command the terminal is left out there. Files and pipes get every byte.
+    ///
+    /// - Throws: As `write(_:)` of bytes.
+    static func writeModelText(_ bytes: some Collection<UInt8>) throws {
+        try isInteractive ? write(harmless(String(decoding: bytes, as: UTF8.self))) : write(bytes)
+    }
+
+    /// A text without control characters other than line feeds and tabs.
+    static func harmless(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.filter { $0 == "\n" || $0 == "\t" || $0.properties.generalCategory != .control }
+            )
+        )
+    }
+
     /// Writes a line to the error output; a lost reader there is nobody's loss.
     static func printError(_ text: String) {
         // Nothing is left to tell anybody if even this fails.
