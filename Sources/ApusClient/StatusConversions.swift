@@ -48,6 +48,8 @@ extension WorkerStatus {
         firstToken = Quantiles(wire.firstToken)
         interToken = Quantiles(wire.interToken)
         step = Quantiles(wire.step)
+        queueWait = Quantiles(wire.queueWait)
+        prefill = Quantiles(wire.prefill)
         lastBeatMilliseconds = Int(clamping: wire.lastBeatMs)
         failures = Int(clamping: wire.failures)
         tokens = Int(clamping: wire.tokens)

@@ -42,6 +42,12 @@ public struct WorkerStatus: Hashable, Sendable, Codable {
     /// Time of an engine step.
     public var step: Quantiles = Quantiles()
 
+    /// How long the streams that it took had waited in the queue.
+    public var queueWait: Quantiles = Quantiles()
+
+    /// Time of a chunk of a prompt.
+    public var prefill: Quantiles = Quantiles()
+
     /// Age of its last message.
     public var lastBeatMilliseconds: Int = 0
 
@@ -84,6 +90,8 @@ public struct WorkerStatus: Hashable, Sendable, Codable {
         case firstToken = "ttft_ms"
         case interToken = "inter_token_ms"
         case step = "step_ms"
+        case queueWait = "queue_wait_ms"
+        case prefill = "prefill_ms"
         case lastBeatMilliseconds = "last_beat_ms"
         case failures
         case tokens

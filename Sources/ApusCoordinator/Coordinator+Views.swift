@@ -18,12 +18,10 @@ extension Coordinator {
         status.version = ApusVersion.release
         status.pid = ProcessUsage.processID
         status.uptimeMs = UInt64((now - startedAt).milliseconds)
-        // Connected workers come first where there are more than a message holds.
-        let views = machine.workerViews
-        let shown = (views.filter { $0.state != "lost" } + views.filter { $0.state == "lost" }).prefix(
-            Self.workersInStatus
-        )
-        status.workers = shown.map { workerStatus($0, at: now) }
+        // Where there are more than a message holds, those that are gone are left out first.
+        var shown = machine.workerViews
+        if shown.count > Self.workersInStatus { shown.removeAll { $0.state == "lost" } }
+        status.workers = shown.prefix(Self.workersInStatus).map { workerStatus($0, at: now) }
         status.streamsActive = UInt64(counters.active + counters.parked)
         status.streamsQueued = UInt64(counters.queued)
         status.streamsCompleted = counters.completed

@@ -65,7 +65,8 @@ struct OutputTests {
         let worker = try #require((members["workers"] as? [[String: Any]])?.first)
         let required: Set<String> = [
             "name", "pid", "host", "model", "engine", "state", "slots", "active", "batch_size", "batch_limit",
-            "tokens_per_second", "ttft_ms", "inter_token_ms", "step_ms", "last_beat_ms", "failures", "tokens",
+            "tokens_per_second", "ttft_ms", "inter_token_ms", "step_ms", "queue_wait_ms", "prefill_ms", "last_beat_ms",
+            "failures", "tokens",
             "exactness", "fingerprint", "incarnation", "context_tokens", "memory_bytes",
         ]
         #expect(Set(worker.keys) == required)
