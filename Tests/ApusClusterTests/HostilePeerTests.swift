@@ -29,13 +29,16 @@ import ZeroMQ
             while try socket.send(bytes) != .sent {}
         }
 
+        /// The next answer; `nil` where none comes within twenty seconds.
         func answer() throws -> Apus_V1_Envelope.OneOf_Body? {
-            while true {
+            let deadline = ContinuousClock.now + .seconds(20)
+            while ContinuousClock.now < deadline {
                 guard case .message(let frame) = try socket.receive() else { continue }
                 let envelope = try frame.withBytes { try EnvelopeCodec.decode($0) }
                 if case .ping = envelope.body { continue }
                 return envelope.body
             }
+            return nil
         }
     }
 
@@ -132,12 +135,14 @@ import ZeroMQ
         register.model = "simulated"
         register.slots = 1_000
         register.fingerprint = Fingerprint(high: 0, low: 0).bytes
-        try liar.send(try EnvelopeCodec.encode(Apus_V1_Envelope(.register(register))))
-        guard case .enlisted = try liar.answer() else {
-            Issue.record("the registration is not answered")
-            return
-        }
         try await ApusClient.withClient(ClientConfiguration(endpoint: cluster.clients, name: "test")) { client in
+            // The client is connected first: a liar that is silent for half a second would be lost.
+            _ = try await client.status()
+            try liar.send(try EnvelopeCodec.encode(Apus_V1_Envelope(.register(register))))
+            guard case .enlisted = try liar.answer() else {
+                Issue.record("the registration is not answered")
+                return
+            }
             // With so many slots the liar is the least loaded worker and gets the stream.
             let stream = try await client.submit(
                 GenerationRequest(prompt: "lie", maximumTokens: 4, sampling: SamplingParameters(seed: 1))
