@@ -34,6 +34,7 @@ let package = Package(
         .library(name: "ApusClient", targets: ["ApusClient", "ApusModel"]),
         .executable(name: "apus", targets: ["apus"]),
         .executable(name: "apus-bench", targets: ["apus-bench"]),
+        .executable(name: "apus-sim", targets: ["apus-sim"]),
     ],
     traits: [
         .trait(
@@ -141,6 +142,20 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // The simulator: the coordinator's core in a world of virtual time.
+        .target(
+            name: "ApusSimulator",
+            dependencies: ["ApusModel", "ApusCore", .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "apus-sim",
+            dependencies: [
+                "ApusModel", "ApusSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+
         // Tests.
         .target(
             name: "ApusTestKit",
@@ -150,6 +165,11 @@ let package = Package(
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),
         .testTarget(name: "ApusJournalTests", dependencies: ["ApusModel", "ApusJournal"], swiftSettings: strict),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusModel", "ApusCore"], swiftSettings: strict),
+        .testTarget(
+            name: "ApusSimulatorTests",
+            dependencies: ["ApusModel", "ApusCore", "ApusSimulator"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ApusProtocolTests",
             dependencies: ["ApusModel", "ApusProtocol", .product(name: "SwiftProtobuf", package: "swift-protobuf")],

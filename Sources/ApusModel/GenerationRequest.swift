@@ -24,6 +24,9 @@ public struct GenerationRequest: Hashable, Sendable {
     /// How long the job may take from acceptance to its end; `nil` takes the coordinator's default.
     public var deadline: Duration?
 
+    /// How urgent the job is against others of the same model; the output does not depend on it.
+    public var priority: Priority
+
     /// Describes a generation.
     public init(
         model: ModelName? = nil,
@@ -33,7 +36,8 @@ public struct GenerationRequest: Hashable, Sendable {
         sampling: SamplingParameters = SamplingParameters(),
         stop: [String] = [],
         ignoresEndOfGeneration: Bool = false,
-        deadline: Duration? = nil
+        deadline: Duration? = nil,
+        priority: Priority = .normal
     ) {
         self.model = model
         self.prompt = prompt
@@ -43,6 +47,7 @@ public struct GenerationRequest: Hashable, Sendable {
         self.stop = stop
         self.ignoresEndOfGeneration = ignoresEndOfGeneration
         self.deadline = deadline
+        self.priority = priority
     }
 
     /// Checks every parameter against its range; the same check runs in the client and in the coordinator.

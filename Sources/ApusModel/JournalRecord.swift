@@ -1,13 +1,16 @@
 /// A fact that outlives the coordinator's memory; tokens travel beside the records, by columns.
+///
+/// Replaying the records and the tokens of a journal in their order rebuilds every promise; replaying a part of them twice
+/// changes nothing.
 public enum JournalRecord: Hashable, Sendable {
     /// A job was accepted, with its one stream.
     case accepted(AcceptedRecord)
 
     /// An attempt is about to be dispatched; on disk before the worker hears of it.
-    case leased(StreamID, Epoch, WorkerName)
+    case leased(LeaseRecord)
 
     /// A stream ended, once and for ever.
-    case ended(StreamID, StreamEnd)
+    case ended(StreamID, StreamEnd, at: Timestamp)
 
     /// A stream's retention is over: its tokens and records may go.
     case forgotten(StreamID)
@@ -24,18 +27,92 @@ public struct AcceptedRecord: Hashable, Sendable {
     /// The client's idempotency key.
     public var key: String
 
+    /// The name of the client that submitted it; its share of the workers is charged with the job.
+    public var client: String
+
     /// The request, its seed and its deadline set.
     public var request: GenerationRequest
 
     /// Whether the coordinator chose the seed, so that a repeated submit without a seed is the same request.
     public var choseSeed: Bool
 
+    /// When it was accepted, on the clock that all of the journal's moments are on.
+    public var acceptedAt: Timestamp
+
     /// Describes an acceptance.
-    public init(job: JobID, stream: StreamID, key: String, request: GenerationRequest, choseSeed: Bool) {
+    public init(
+        job: JobID,
+        stream: StreamID,
+        key: String,
+        client: String,
+        request: GenerationRequest,
+        choseSeed: Bool,
+        acceptedAt: Timestamp
+    ) {
         self.job = job
         self.stream = stream
         self.key = key
+        self.client = client
         self.request = request
         self.choseSeed = choseSeed
+        self.acceptedAt = acceptedAt
+    }
+}
+
+/// An attempt of a stream, as it was decided.
+public struct LeaseRecord: Hashable, Sendable {
+    /// The stream.
+    public var stream: StreamID
+
+    /// The attempt's number.
+    public var epoch: Epoch
+
+    /// The worker that runs it.
+    public var worker: WorkerName
+
+    /// The model that the stream is bound to from now on.
+    public var model: ModelName
+
+    /// What the worker computes with.
+    public var fingerprint: Fingerprint
+
+    /// What the worker proved of itself.
+    public var exactness: ExactnessClass
+
+    /// The worker's context.
+    public var contextTokens: Int
+
+    /// Attempts in a row that were lost before this one at about the same index.
+    public var losses: Int
+
+    /// Whether it runs beside the present attempt, which is slow, until one of the two brings the next token.
+    public var isHedge: Bool
+
+    /// When it was decided, on the clock that all of the journal's moments are on.
+    public var leasedAt: Timestamp
+
+    /// Describes an attempt.
+    public init(
+        stream: StreamID,
+        epoch: Epoch,
+        worker: WorkerName,
+        model: ModelName,
+        fingerprint: Fingerprint,
+        exactness: ExactnessClass,
+        contextTokens: Int,
+        losses: Int,
+        isHedge: Bool,
+        leasedAt: Timestamp
+    ) {
+        self.stream = stream
+        self.epoch = epoch
+        self.worker = worker
+        self.model = model
+        self.fingerprint = fingerprint
+        self.exactness = exactness
+        self.contextTokens = contextTokens
+        self.losses = losses
+        self.isHedge = isHedge
+        self.leasedAt = leasedAt
     }
 }

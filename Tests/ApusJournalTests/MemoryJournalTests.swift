@@ -9,8 +9,10 @@ import Testing
                 job: JobID(rawValue: stream),
                 stream: StreamID(rawValue: stream),
                 key: "k",
+                client: "c",
                 request: GenerationRequest(prompt: "p"),
-                choseSeed: false
+                choseSeed: false,
+                acceptedAt: .zero
             )
         )
     }

@@ -34,7 +34,7 @@ import Testing
         #expect(record.request.sampling.seed != nil)
         bench.step(10, 1, 0..<5, end: .length)
         #expect(bench.turn.tokens.first?.tokens == 5)
-        guard case .ended(_, let end) = bench.turn.records.last else {
+        guard case .ended(_, let end, _) = bench.turn.records.last else {
             Issue.record("the end is not journaled")
             return
         }

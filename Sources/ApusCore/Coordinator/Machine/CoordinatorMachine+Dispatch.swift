@@ -84,7 +84,22 @@ extension CoordinatorMachine {
             ledger[place].dispatchedAt = now
             turn.queueWaits.append(MeasuredTime(worker: registration.name, time: now - ledger[place].acceptedAt))
         }
-        turn.records.append(.leased(ledger[place].id, epoch, registration.name))
+        turn.records.append(
+            .leased(
+                LeaseRecord(
+                    stream: ledger[place].id,
+                    epoch: epoch,
+                    worker: registration.name,
+                    model: registration.model,
+                    fingerprint: registration.fingerprint,
+                    exactness: registration.exactness,
+                    contextTokens: registration.contextTokens,
+                    losses: ledger[place].barren,
+                    isHedge: false,
+                    leasedAt: now
+                )
+            )
+        )
         turn.effects.append(
             .assign(
                 workers[worker].peer,
@@ -250,7 +265,7 @@ extension CoordinatorMachine {
         ledger[place].end = end
         counters.promptBytes -= ledger[place].request.prompt.utf8.count
         ledger[place].request.prompt = ""
-        turn.records.append(.ended(ledger[place].id, end))
+        turn.records.append(.ended(ledger[place].id, end, at: now))
         for consumer in ledger[place].consumers { unsettled.append((consumer.client, ledger[place].id)) }
         retained.append(ledger[place].id, endedAt: now, tokens: ledger[place].next)
     }

@@ -257,7 +257,17 @@ extension CoordinatorMachine {
         keys[key] = stream
         deadlines.insert(stream, at: now + deadline)
         turn.records.append(
-            .accepted(AcceptedRecord(job: job, stream: stream, key: key, request: request, choseSeed: choseSeed))
+            .accepted(
+                AcceptedRecord(
+                    job: job,
+                    stream: stream,
+                    key: key,
+                    client: "",
+                    request: request,
+                    choseSeed: choseSeed,
+                    acceptedAt: now
+                )
+            )
         )
         return stream
     }

@@ -94,6 +94,9 @@ public struct WorkerLoad: Hashable, Sendable {
     /// The expected time of a step.
     public var stepTime: Duration = .zero
 
+    /// Tokens of prompts and histories that the engine has computed since its process began; cached ones do not count.
+    public var prefilledTokens: UInt64 = 0
+
     /// The process's resident memory in bytes.
     public var memoryBytes: UInt64 = 0
 
@@ -164,18 +167,28 @@ public struct StepReport: Hashable, Sendable {
     /// Attempts that ended with the step.
     public var ends: [AttemptEnd]
 
+    /// Blocks of prompts whose computed state the worker keeps from now on, as `PrefixBlocks` names them.
+    public var cachedBlocks: [UInt64]
+
+    /// Blocks that it keeps no longer.
+    public var evictedBlocks: [UInt64]
+
     /// Describes a step.
     public init(
         progress: UInt64,
         isBusy: Bool,
         load: WorkerLoad = WorkerLoad(),
         tokens: TokenColumns = TokenColumns(),
-        ends: [AttemptEnd] = []
+        ends: [AttemptEnd] = [],
+        cachedBlocks: [UInt64] = [],
+        evictedBlocks: [UInt64] = []
     ) {
         self.progress = progress
         self.isBusy = isBusy
         self.load = load
         self.tokens = tokens
         self.ends = ends
+        self.cachedBlocks = cachedBlocks
+        self.evictedBlocks = evictedBlocks
     }
 }

@@ -1,0 +1,32 @@
+/// Names the beginnings of a prompt, so that coordinator and worker speak of the same cached state without a tokenizer.
+///
+/// A prompt's text is cut into blocks of `blockBytes`; a block's name is a hash over it and everything before it, so that equal
+/// names mean equal beginnings. The last, incomplete block has no name.
+public enum PrefixBlocks {
+    /// Bytes of a block: about a canonical prefill chunk of 128 tokens.
+    public static let blockBytes = 512
+
+    /// Blocks of a prompt that are named; what comes after them is never thought cached.
+    public static let limit = 256
+
+    /// The names of a prompt's blocks, first block first.
+    public static func names(of prompt: String) -> [UInt64] {
+        var prompt = prompt
+        return prompt.withUTF8 { bytes in
+            let count = min(bytes.count / blockBytes, limit)
+            var names: [UInt64] = []
+            names.reserveCapacity(count)
+            var state: UInt64 = 0x9e37_79b9_7f4a_7c15
+            for block in 0..<count {
+                let words = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[(block * blockBytes)...])
+                for word in 0..<blockBytes / 8 {
+                    let value = UInt64(littleEndian: words.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self))
+                    state = (state ^ value) &* 0xff51_afd7_ed55_8ccd
+                    state ^= state >> 32
+                }
+                names.append(state)
+            }
+            return names
+        }
+    }
+}

@@ -1,0 +1,7 @@
+import Testing
+
+@testable import ApusSimulator
+
+@Suite("The simulated world")
+struct WorldTests {
+}
