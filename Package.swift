@@ -196,6 +196,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "ApusCoordinatorTests",
+            dependencies: ["ApusModel", "ApusCore", "ApusProtocol", "ApusCoordinator"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "ApusLlamaTests",
             dependencies: ["ApusModel", "ApusEngine", "ApusLlama", "ApusTestKit"],
             swiftSettings: strict + llamaFlags,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Submits a prompt to an Apus coordinator and prints its tokens, written from Cluster/protocol/README.md alone.
 
-    client.py [--endpoint tcp://127.0.0.1:5700] [--max-tokens N] [--seed S] [--model NAME] PROMPT
+    client.py [--endpoint tcp://127.0.0.1:5700] [--max-tokens N] [--seed S] [--model NAME] [--priority 0|1|2] PROMPT
 Needs pyzmq, protobuf and protoc (Debian: python3-zmq python3-protobuf protobuf-compiler).
 """
 import argparse, importlib.util, pathlib, subprocess, sys, tempfile, uuid
@@ -22,18 +22,18 @@ def main():
     parser = argparse.ArgumentParser()
     for flag, default in ("--endpoint", "tcp://127.0.0.1:5700"), ("--max-tokens", 64), ("--seed", 0), ("--model", ""):
         parser.add_argument(flag, default=default, type=type(default))
+    parser.add_argument("--priority", default=0, type=int, help="0 normal, 1 high, 2 low")
     parser.add_argument("prompt")
     options = parser.parse_args()
     pb = load_schema()
     socket = zmq.Context().socket(zmq.DEALER)
     socket.linger = 0
     socket.connect(options.endpoint)
-
     def send(**body):
         socket.send(VERSION + pb.Envelope(**body).SerializeToString())
 
     request = pb.Request(model=options.model, prompt=options.prompt, raw=True, max_tokens=options.max_tokens)
-    request.sampling.seed = options.seed
+    request.priority, request.sampling.seed = options.priority, options.seed
     send(submit=pb.Submit(request=1, key=str(uuid.uuid4()), generation=request, credit=WINDOW))
     following, granted = 0, WINDOW
     while socket.poll(30_000):

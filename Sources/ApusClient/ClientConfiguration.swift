@@ -8,7 +8,10 @@ public struct ClientConfiguration: Hashable, Sendable {
     /// Where the coordinator listens for clients, as ZeroMQ writes it.
     public var endpoint: String
 
-    /// The name under which the coordinator's logs know this client; 1 to 64 letters, digits, dots, hyphens, underscores.
+    /// Who the client is to the coordinator; 1 to 64 letters, digits, dots, hyphens, underscores.
+    ///
+    /// Jobs of clients with one name share one share of the workers, so that programs of the same user or service take the same
+    /// name. A job belongs to the client that submitted it, whoever follows it. Nobody checks that a name is its user's own.
     public var name: String
 
     /// How long a call waits for the first connection before it throws `unreachable`.
@@ -55,7 +58,7 @@ public struct ClientConfiguration: Hashable, Sendable {
     ///
     /// - Throws: `ApusError` with `invalidRequest` and a message that names the first bad field.
     public func validate() throws(ApusError) {
-        if WorkerName(name) == nil {
+        if ClientName(name) == nil {
             throw ApusError(.invalidRequest, "the client's name must be 1 to 64 letters, digits, dots, - or _")
         }
         if !(2...Limits.creditWindow).contains(creditWindow) {

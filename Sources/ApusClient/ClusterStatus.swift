@@ -23,6 +23,9 @@ public struct ClusterStatus: Hashable, Sendable, Codable {
     /// Streams that were continued on another worker.
     public var failovers: Int = 0
 
+    /// Second attempts that were started beside a slow one.
+    public var hedges: Int = 0
+
     /// Tokens released to clients.
     public var tokens: Int = 0
 
@@ -70,6 +73,7 @@ public struct ClusterStatus: Hashable, Sendable, Codable {
         case workers
         case streams
         case failovers
+        case hedges
         case tokens
         case tokensPerSecond = "tokens_per_second"
         case firstToken = "ttft_ms"

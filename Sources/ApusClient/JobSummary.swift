@@ -3,7 +3,7 @@ public struct JobSummary: Hashable, Sendable, Codable {
     /// The job's public name, as `JobID` writes it.
     public var job: String = ""
 
-    /// `queued`, `streaming`, or the reason why its stream ended.
+    /// `queued`, `streaming`, `paused` (waits for its readers without a slot), or the reason why its stream ended.
     public var state: String = ""
 
     /// The model that was asked for.
@@ -30,6 +30,12 @@ public struct JobSummary: Hashable, Sendable, Codable {
     /// Its idempotency key.
     public var key: String = ""
 
+    /// How urgent it is, as `Priority` names it.
+    public var priority: String = ""
+
+    /// The client whose share of the workers it takes.
+    public var client: String = ""
+
     /// For a failed job: what went wrong.
     public var error: JobFailure?
 
@@ -47,6 +53,8 @@ public struct JobSummary: Hashable, Sendable, Codable {
         case continuity
         case ageMilliseconds = "age_ms"
         case key
+        case priority
+        case client
         case error
     }
 }

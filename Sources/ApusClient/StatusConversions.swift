@@ -27,6 +27,7 @@ extension ClusterStatus {
         memoryBytes = Int(clamping: wire.memoryBytes)
         processorMilliseconds = Double(wire.cpuUs) / 1000
         journal = wire.journal
+        hedges = Int(clamping: wire.hedges)
     }
 }
 
@@ -87,6 +88,8 @@ extension JobSummary {
         continuity = wire.continuity
         ageMilliseconds = Int(clamping: wire.ageMs)
         key = wire.key
+        priority = wire.priority
+        client = wire.client
         if !wire.errorCode.isEmpty { error = JobFailure(code: wire.errorCode, message: wire.errorMessage) }
     }
 }

@@ -15,7 +15,8 @@ public struct WorkerStatus: Hashable, Sendable, Codable {
     /// The kind of engine: `llama`, `simulated`.
     public var engine: String = ""
 
-    /// `ready`, `suspect`, `lost` or `draining`.
+    /// `ready`, `draining`, `slow` (much slower than its own history), `quarantined` (failed lately), `suspect` (silent or hung)
+    /// or `lost`.
     public var state: String = ""
 
     /// Streams that it can run beside each other.

@@ -54,25 +54,11 @@ extension Coordinator {
     private func workerSent(_ envelope: Apus_V1_Envelope, from peer: WorkerPeer, at now: Timestamp) throws(ApusError) {
         switch envelope.body {
         case .step(let step):
-            let tokens = TokenColumns(step.tokens)
-            guard tokens.isValid, tokens.epochs.count == tokens.rows else {
-                throw ApusError(.protocolViolation, "the step's columns do not agree")
-            }
+            let report = try StepReport(step)
             let name = machine.workerName(of: peer)
             if let name { telemetry.take(step, from: name) }
             let before = machine.counters.tokens
-            machine.stepReceived(
-                StepReport(
-                    progress: step.progress,
-                    isBusy: step.busy,
-                    load: WorkerLoad(step.load),
-                    tokens: tokens,
-                    ends: step.ends.map(AttemptEnd.init)
-                ),
-                from: peer,
-                at: now,
-                into: &turn
-            )
+            machine.stepReceived(report, from: peer, at: now, into: &turn)
             if let name { telemetry.countTokens(Int(machine.counters.tokens - before), from: name, at: now) }
         case .register(let register):
             let (registration, held) = try WorkerRegistration.read(register)
@@ -102,7 +88,7 @@ extension Coordinator {
     private func clientSent(_ envelope: Apus_V1_Envelope, from peer: ClientPeer, at now: Timestamp) throws(ApusError) {
         var name: String?
         if case .hello(let hello) = envelope.body {
-            guard let valid = WorkerName(hello.client) else {
+            guard let valid = ClientName(hello.client) else {
                 throw ApusError(
                     .invalidRequest,
                     "the client's name must have 1 to 64 letters, digits, dots, hyphens or underscores"
@@ -205,82 +191,4 @@ extension Coordinator {
         .invalidRequest,
         "that is not a job's name; it has 13 letters and digits, as `apus jobs` lists them"
     )
-}
-
-extension WorkerLoad {
-    /// The load that a worker sent.
-    init(_ wire: Apus_V1_Load) {
-        self.init()
-        active = Int(wire.active)
-        batchSize = Int(wire.batchSize)
-        batchLimit = Int(wire.batchLimit)
-        // A worker can't buy itself more patience than a minute.
-        stepTime = min(Duration(wireMicroseconds: wire.stepUs), .seconds(60))
-        memoryBytes = wire.memoryBytes
-    }
-}
-
-extension AttemptEnd {
-    /// The end that a worker sent.
-    init(_ wire: Apus_V1_AttemptEnd) {
-        let reason = FinishReason(rawValue: wire.reason)
-        var error: ApusError?
-        if !wire.errorCode.isEmpty {
-            error = ApusError(wireCode: wire.errorCode, wire.errorMessage.printable(Limits.errorMessageCharacters))
-        } else if reason == nil {
-            error = ApusError(.engineFailure, "the worker ended the stream with '\(wire.reason)'")
-        }
-        self.init(
-            stream: StreamID(rawValue: wire.stream),
-            epoch: Epoch(rawValue: wire.epoch),
-            reason: reason ?? .failed,
-            error: error,
-            promptTokens: Int(clamping: wire.promptTokens)
-        )
-    }
-}
-
-extension WorkerRegistration {
-    /// Reads and checks a registration.
-    static func read(_ wire: Apus_V1_Register) throws(ApusError) -> (WorkerRegistration, [HeldAttempt]) {
-        guard let name = WorkerName(wire.name), let model = ModelName(wire.model) else {
-            throw ApusError(
-                .invalidRequest,
-                "a worker's and a model's name must have 1 to 64 letters, digits, dots, hyphens or underscores"
-            )
-        }
-        guard let fingerprint = Fingerprint(bytes: wire.fingerprint) else {
-            throw ApusError(.invalidRequest, "a fingerprint must have 16 bytes")
-        }
-        guard wire.held.count <= 4 * Limits.slots else {
-            throw ApusError(.invalidRequest, "a worker can't hold \(wire.held.count) attempts")
-        }
-        let held = wire.held.map { held in
-            HeldAttempt(
-                stream: StreamID(rawValue: held.stream),
-                epoch: Epoch(rawValue: held.epoch),
-                next: Int(clamping: held.nextIndex)
-            )
-        }
-        let registration = WorkerRegistration(
-            name: name,
-            incarnation: Incarnation(rawValue: wire.incarnation),
-            model: model,
-            slots: Int(wire.slots),
-            contextTokens: Int(clamping: wire.contextTokens),
-            fingerprint: fingerprint,
-            exactness: ExactnessClass(rawValue: wire.exactness) ?? .consistent,
-            engine: wire.engine.printable(Limits.nameBytes),
-            processID: wire.pid,
-            host: wire.host.printable(Limits.nameBytes)
-        )
-        return (registration, held)
-    }
-}
-
-extension String {
-    /// The text's beginning without control characters: what a peer says of itself ends on operators' terminals.
-    fileprivate func printable(_ count: Int) -> String {
-        String(unicodeScalars.prefix(count).map { $0.properties.generalCategory == .control ? " " : Character($0) })
-    }
 }

@@ -40,6 +40,7 @@ extension Coordinator {
         status.memoryBytes = usage.residentBytes
         status.cpuUs = usage.processorTime.wireMicroseconds
         status.journal = journal.kind
+        status.hedges = counters.hedges
         return status
     }
 
@@ -92,8 +93,10 @@ extension Coordinator {
             job.ageMs = UInt64((now - view.acceptedAt).milliseconds)
             job.key = view.key
             job.errorCode = view.error?.code.rawValue ?? ""
-            // A thousand jobs have to fit into a frame.
-            job.errorMessage = String((view.error?.message ?? "").prefix(200))
+            // A thousand jobs have to fit into a frame; a worker may have written this.
+            job.errorMessage = String(decoding: (view.error?.message ?? "").utf8.prefix(200), as: UTF8.self)
+            job.priority = view.priority.rawValue
+            job.client = view.client
             return job
         }
         return jobs

@@ -105,6 +105,7 @@ public actor Coordinator: PollDriver, Service {
         var settings = CoordinatorSettings(secret: generator.next())
         // Numbers stay short on the wire and still hardly ever meet those of a former life.
         settings.firstStream = generator.next() >> 43 | 1
+        settings.shares = configuration.shares
         machine = CoordinatorMachine(settings: settings)
         telemetry = ClusterTelemetry()
         (stopping, stopSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))

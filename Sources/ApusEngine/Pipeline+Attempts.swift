@@ -5,12 +5,7 @@ extension Pipeline {
     mutating func admit(_ assignment: Assignment, prompt: [TokenID]) {
         guard prompt.count < description.contextTokens else {
             let message = "the prompt has \(prompt.count) tokens; the context takes \(description.contextTokens)"
-            return refuse(
-                stream: assignment.stream,
-                epoch: assignment.epoch,
-                error: ApusError(.promptTooLong, message),
-                promptTokens: prompt.count
-            )
+            return refuse(assignment, error: ApusError(.promptTooLong, message), promptTokens: prompt.count)
         }
         var handler = ResponseHandler(
             request: assignment.request,
@@ -52,6 +47,16 @@ extension Pipeline {
         }
     }
 
+    mutating func refuse(_ assignment: Assignment, error: ApusError, promptTokens: Int = 0) {
+        refuse(
+            stream: assignment.stream,
+            epoch: assignment.epoch,
+            next: assignment.history.count,
+            error: error,
+            promptTokens: promptTokens
+        )
+    }
+
     mutating func fail(_ key: Int, _ error: any Error, into result: inout StepResult) {
         let failure = error as? ApusError ?? ApusError(.engineFailure, "\(error)")
         finish(key, .failed, error: failure, into: &result.ends)
@@ -69,7 +74,8 @@ extension Pipeline {
             epoch: attempts[key].epoch,
             reason: reason,
             error: error,
-            promptTokens: attempts[key].promptTokens
+            promptTokens: attempts[key].promptTokens,
+            endIndex: attempts[key].unacknowledged.endIndex
         )
         if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
         running -= 1

@@ -70,6 +70,7 @@ extension Pipeline {
                 let now = clock()
                 forecast.chunkMeasured(tokens: chunk.positions.count, time: now - began)
                 planner.chunkRun(chunk)
+                prefilledTokens += UInt64(chunk.positions.count)
                 guard chunk.drawing != nil else { continue }
                 guard let token else {
                     throw ApusError(.engineFailure, "the engine drew no token after the prompt")

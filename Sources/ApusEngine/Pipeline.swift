@@ -38,6 +38,8 @@ public struct Pipeline {
     var untaken: [Int] = []
     /// Tokens that nobody has taken, at most.
     public internal(set) var untakenTokens = 0
+    /// Tokens of prompts and histories that the engine has computed so far; those of a pass that failed do not count.
+    public internal(set) var prefilledTokens: UInt64 = 0
     /// Ends that came outside a step.
     var pendingEnds: [AttemptEnd] = []
     // Buffers of `decode`, reused from step to step.
@@ -113,13 +115,13 @@ public struct Pipeline {
         }
         guard keys.count < description.slots * Self.attemptsPerSlot else {
             let error = ApusError(.overloaded, "the worker holds \(keys.count) attempts already")
-            return refuse(stream: assignment.stream, epoch: assignment.epoch, error: error)
+            return refuse(assignment, error: error)
         }
         let prompt: [TokenID]
         do {
             prompt = try engine.tokenize(assignment.request)
         } catch {
-            return refuse(stream: assignment.stream, epoch: assignment.epoch, error: error)
+            return refuse(assignment, error: error)
         }
         admit(assignment, prompt: prompt)
     }
@@ -127,9 +129,23 @@ public struct Pipeline {
     /// Ends, with the next step, an attempt that can't be started.
     ///
     /// Nobody waits for the acknowledgement of such an end; where it is lost, the attempt is given to somebody again.
-    public mutating func refuse(stream: StreamID, epoch: Epoch, error: ApusError, promptTokens: Int = 0) {
+    ///
+    /// - Parameters:
+    ///   - stream: The attempt's stream.
+    ///   - epoch: The attempt's number.
+    ///   - next: The index that it should have gone on from.
+    ///   - error: Why it can't.
+    ///   - promptTokens: Tokens of its prompt, where they are known.
+    public mutating func refuse(stream: StreamID, epoch: Epoch, next: Int, error: ApusError, promptTokens: Int = 0) {
         pendingEnds.append(
-            AttemptEnd(stream: stream, epoch: epoch, reason: .failed, error: error, promptTokens: promptTokens)
+            AttemptEnd(
+                stream: stream,
+                epoch: epoch,
+                reason: .failed,
+                error: error,
+                promptTokens: promptTokens,
+                endIndex: next
+            )
         )
     }
 

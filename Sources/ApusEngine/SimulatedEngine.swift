@@ -16,7 +16,7 @@ public final class SimulatedEngine: InferenceEngine {
     /// Makes an engine; ready at once.
     public init(_ configuration: SimulatedEngineConfiguration = SimulatedEngineConfiguration()) {
         self.configuration = configuration
-        let modelHash = Self.hash(configuration.model.text)
+        let modelHash = configuration.model.text.stableDigest
         description = EngineDescription(
             engine: "simulated",
             model: configuration.model,
@@ -66,27 +66,15 @@ public final class SimulatedEngine: InferenceEngine {
     }
 
     private static func key(seed: UInt64, prompt: String, weights: UInt64) -> UInt64 {
-        mix(hash(prompt) ^ mix(seed ^ mix(weights)))
+        mix(prompt.stableDigest ^ mix(seed ^ mix(weights)))
     }
 
     private static func word(_ bits: UInt64) -> TokenID {
         TokenID(rawValue: Int32(truncatingIfNeeded: bits & UInt64(SimulatedVocabulary.words.count - 1)))
     }
 
-    /// FNV-1a over the UTF-8 bytes.
-    private static func hash(_ text: String) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return hash
-    }
-
-    /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input moves every bit of the output.
-    private static func mix(_ value: UInt64) -> UInt64 {
-        var bits = value &+ 0x9E37_79B9_7F4A_7C15
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
-    }
+    /// The number that follows in SplitMix64's sequence.
+    private static func mix(_ value: UInt64) -> UInt64 { CounterRandom.mix(value &+ CounterRandom.increment) }
 
     private static func appendWord(
         _ token: TokenID,

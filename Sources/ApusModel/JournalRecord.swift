@@ -1,16 +1,16 @@
 /// A fact that outlives the coordinator's memory; tokens travel beside the records, by columns.
 ///
 /// Replaying the records and the tokens of a journal in their order rebuilds every promise; replaying a part of them twice
-/// changes nothing.
+/// changes nothing. Records are passed on often and looked at rarely, so what they carry is held by reference.
 public enum JournalRecord: Hashable, Sendable {
     /// A job was accepted, with its one stream.
-    case accepted(AcceptedRecord)
+    indirect case accepted(AcceptedRecord)
 
     /// An attempt is about to be dispatched; on disk before the worker hears of it.
-    case leased(LeaseRecord)
+    indirect case leased(LeaseRecord)
 
     /// A stream ended, once and for ever.
-    case ended(StreamID, StreamEnd, at: Timestamp)
+    indirect case ended(StreamID, StreamEnd, at: Timestamp)
 
     /// A stream's retention is over: its tokens and records may go.
     case forgotten(StreamID)

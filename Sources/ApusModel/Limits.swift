@@ -8,10 +8,13 @@ public enum Limits {
     /// Bytes in a prompt: half a frame, so that a prompt and its token history fit into one assignment.
     public static let promptBytes = 512 << 10
 
+    /// Tokens of a prompt, as a worker may count them: one a byte of a frame, more than any tokenizer makes of a prompt.
+    public static let promptTokens = frameBytes
+
     /// Tokens that a stream may generate: with its prompt, an assignment that carries them as history still fits into a frame.
     public static let maximumTokens = 100_000
 
-    /// Bytes in a worker's or a model's name: fits a terminal column and a metric label.
+    /// Bytes in a worker's, a model's or a client's name: fits a terminal column and a metric label.
     public static let nameBytes = 64
 
     /// Bytes in an idempotency key: two UUIDs and a prefix.
@@ -30,10 +33,13 @@ public enum Limits {
     public static let errorMessageCharacters = 1_000
 
     /// Workers that may be registered, those that are gone but still shown included.
-    public static let workers = 4_096
+    public static let workers = 16_384
 
     /// Slots of a worker: its step message still fits into a frame.
     public static let slots = 16_384
+
+    /// Blocks of prompts in a worker's message, kept and dropped together: their names take half a frame.
+    public static let blocksPerStep = 65_536
 
     /// Tokens by which a stream may run ahead of its consumer's credit; each consumer grants at most this many.
     public static let creditWindow = 65_536

@@ -63,6 +63,17 @@ public struct WorkerName: ApusName {
     }
 }
 
+/// A client's name; all clients with one name share one share of the workers.
+public struct ClientName: ApusName {
+    /// The name's text.
+    public let text: String
+
+    /// Takes a text that is known to be valid.
+    public init(unchecked text: String) {
+        self.text = text
+    }
+}
+
 /// The name under which workers serve a model and clients ask for it.
 public struct ModelName: ApusName {
     /// The name's text.

@@ -28,6 +28,14 @@ public struct StreamTable: Sendable {
         return place < 0 ? nil : place
     }
 
+    /// The places of the streams with the highest numbers, highest first.
+    ///
+    /// - Parameter limit: The most places that are returned.
+    /// - Returns: At most `limit` places; the cost is that of the numbers looked at.
+    public func newest(_ limit: Int) -> [Int] {
+        Array(self.places.reversed().lazy.filter { $0 >= 0 }.prefix(max(0, limit)))
+    }
+
     /// Notes the place of a stream, 0 or more.
     ///
     /// - Parameters:

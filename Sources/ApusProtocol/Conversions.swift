@@ -16,6 +16,7 @@ extension Apus_V1_Request {
         stop = request.stop
         ignoreEos = request.ignoresEndOfGeneration
         deadlineMs = request.deadline.map { UInt64(clamping: max(1, $0.nanoseconds / 1_000_000)) } ?? 0
+        priority = request.priority.wireNumber
     }
 }
 
@@ -34,6 +35,12 @@ extension GenerationRequest {
             }
             model = name
         }
+        guard let priority = Priority(wireNumber: wire.priority) else {
+            throw ApusError(
+                .invalidRequest,
+                "priority is \(wire.priority); it must be 0 (normal), 1 (high) or 2 (low)"
+            )
+        }
         self.init(
             model: model,
             prompt: wire.prompt,
@@ -47,9 +54,31 @@ extension GenerationRequest {
             ),
             stop: wire.stop,
             ignoresEndOfGeneration: wire.ignoreEos,
-            deadline: wire.deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: wire.deadlineMs))
+            deadline: wire.deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: wire.deadlineMs)),
+            priority: priority
         )
         try validate()
+    }
+}
+
+extension Priority {
+    /// The number on the wire: 0 is `normal`, so that a request that says nothing has it.
+    package var wireNumber: UInt32 {
+        switch self {
+        case .normal: 0
+        case .high: 1
+        case .low: 2
+        }
+    }
+
+    /// The priority that a peer sent; `nil` for a number that stands for none.
+    package init?(wireNumber: UInt32) {
+        switch wireNumber {
+        case 0: self = .normal
+        case 1: self = .high
+        case 2: self = .low
+        default: return nil
+        }
     }
 }
 

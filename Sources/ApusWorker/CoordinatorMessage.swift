@@ -89,7 +89,7 @@ extension EngineCommand {
                 )
             )
         } catch {
-            self = .refuse(stream, epoch, error)
+            self = .refuse(stream, epoch, next: assign.history.count, error)
         }
     }
 }

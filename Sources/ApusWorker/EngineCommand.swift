@@ -7,7 +7,7 @@ enum EngineCommand: Sendable {
     /// Start an attempt.
     case start(Assignment)
     /// Answer an assignment that could not be read.
-    case refuse(StreamID, Epoch, ApusError)
+    case refuse(StreamID, Epoch, next: Int, ApusError)
     /// End attempts without a word.
     case revoke([HeldAttempt])
     /// Forget tokens and raise limits.

@@ -8,6 +8,7 @@ final class EngineGauge: Sendable {
     private let passes = Atomic<UInt64>(0)
     private let works = Atomic<Bool>(false)
     private let memory = Atomic<UInt64>(0)
+    private let prefilled = Atomic<UInt64>(0)
     private let shown = Mutex(Load())
 
     /// What changes from step to step.
@@ -39,6 +40,11 @@ final class EngineGauge: Sendable {
         memory.store(memoryBytes, ordering: .relaxed)
     }
 
+    /// Notes the tokens of prompts and histories that the engine has computed so far.
+    func show(prefilledTokens: UInt64) {
+        prefilled.store(prefilledTokens, ordering: .relaxed)
+    }
+
     /// Notes the load.
     func show(_ load: Load) {
         shown.withLock { $0 = load }
@@ -55,6 +61,7 @@ final class EngineGauge: Sendable {
         step.load.batchLimit = UInt32(clamping: load.batchLimit)
         step.load.stepUs = load.step.wireMicroseconds
         step.load.memoryBytes = memory.load(ordering: .relaxed)
+        step.load.prefilledTokens = prefilled.load(ordering: .relaxed)
         return step
     }
 }

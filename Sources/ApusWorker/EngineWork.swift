@@ -100,8 +100,8 @@ struct EngineWork {
         case .start(let assignment):
             // A draining worker's streams are leased elsewhere at its Bye.
             if !isDraining { pipeline.start(assignment) }
-        case .refuse(let stream, let epoch, let error):
-            pipeline.refuse(stream: stream, epoch: epoch, error: error)
+        case .refuse(let stream, let epoch, let next, let error):
+            pipeline.refuse(stream: stream, epoch: epoch, next: next, error: error)
         case .revoke(let attempts):
             for attempt in attempts { pipeline.revoke(stream: attempt.stream, epoch: attempt.epoch) }
         case .acknowledge(let rows):
@@ -133,6 +133,8 @@ struct EngineWork {
     private mutating func collect() {
         measurements.record(result)
         batchSize = result.batchSize
+        // Before the step's tokens go out: with a prompt's first token the coordinator knows the prompt computed.
+        loop.gauge.show(prefilledTokens: pipeline.prefilledTokens)
         // Where nobody listens, ends and tokens wait in the pipeline.
         if session != nil { ends += result.ends }
     }

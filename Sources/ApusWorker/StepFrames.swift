@@ -9,7 +9,7 @@ enum StepFrames {
     private static let mostBytes = 600_000
 
     /// Ends in a message that carries no tokens; their messages are cut to a few hundred bytes.
-    private static let mostEnds = 512
+    private static let mostEnds = 384
 
     /// The longest message of an end's error, in Unicode scalars: a character may have any number of them.
     private static let errorScalars = 200
@@ -42,6 +42,7 @@ enum StepFrames {
         let message = (end.error?.message ?? "").unicodeScalars.prefix(errorScalars)
         wire.errorMessage = String(String.UnicodeScalarView(message))
         wire.promptTokens = UInt64(end.promptTokens)
+        if let index = end.endIndex { wire.endIndex = UInt64(index) }
         return wire
     }
 }

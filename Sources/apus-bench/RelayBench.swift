@@ -13,6 +13,7 @@ struct RelayBench: Benchmark {
     )
 
     @OptionGroup var options: BenchOptions
+    @OptionGroup var workers: SimulatedWorkers
 
     @Option(help: "Streams beside each other, a run each.")
     var streams: [Int] = [1, 16, 64, 256, 1_024]
@@ -20,13 +21,10 @@ struct RelayBench: Benchmark {
     @Option(help: "Tokens of a run.")
     var tokens = 4_000_000
 
-    @Option(help: "Simulated workers.")
-    var workers = 2
-
     func measure(program: String, into figures: inout Figures) async throws {
         for count in streams {
             // The peer is measured before each run, so that both see the same machine.
-            let bare = try BareRelay.run(tokens: tokens / 2, sources: workers)
+            let bare = try BareRelay.run(tokens: tokens / 2, sources: workers.count)
             figures.add("bare relay, before \(count) streams", bare, "tokens/s")
             let outcome = try await throughput(of: count, program: program)
             let ratio = outcome.tokensPerSecond / bare
@@ -51,8 +49,7 @@ struct RelayBench: Benchmark {
 
     private func throughput(of streams: Int, program: String) async throws -> ClusterLoad.Outcome {
         let cluster = try TestCluster(executable: program)
-        let slots = (streams + workers - 1) / workers
-        let started = try (0..<workers).map { _ in try cluster.startSimulatedWorker(slots: slots) }
+        let started = try workers.start(on: cluster, streams: streams)
         let perStream = min(Limits.maximumTokens, tokens / streams)
         let configuration = ClientConfiguration(endpoint: cluster.clients, name: "bench", creditWindow: 4_096)
         let outcome = try await ApusClient.withClient(configuration) { client in

@@ -12,6 +12,7 @@ struct StreamsBench: Benchmark {
     )
 
     @OptionGroup var options: BenchOptions
+    @OptionGroup var workers: SimulatedWorkers
 
     @Option(help: "Streams beside each other.")
     var streams = 10_000
@@ -19,15 +20,9 @@ struct StreamsBench: Benchmark {
     @Option(help: "Tokens of each stream.")
     var tokens = 200
 
-    @Option(help: "Simulated workers.")
-    var workers = 2
-
     func measure(program: String, into figures: inout Figures) async throws {
         let cluster = try TestCluster(executable: program)
-        let slots = (streams + workers - 1) / workers
-        let started = try (0..<workers).map { _ in
-            try cluster.startSimulatedWorker(slots: slots, stepMicroseconds: 20_000)
-        }
+        let started = try workers.start(on: cluster, streams: streams, stepMicroseconds: 20_000)
         let configuration = ClientConfiguration(endpoint: cluster.clients, name: "bench")
         let (streams, tokens) = (streams, tokens)
         let (outcome, idle, busy, active) = try await ApusClient.withClient(configuration) { client in

@@ -56,6 +56,19 @@ import Testing
         withExtendedLifetime(worker) {}
     }
 
+    @Test func `A job shows how urgent it is and whose share it takes`() throws {
+        let worker = try cluster.startSimulatedWorker()
+        let options = ["--max-tokens", "1", "--priority", "low", "--client-name", "web"]
+        #expect(try cluster.run(["submit"] + options + ["hello"]).status == 0)
+        let job = try #require(try objects(try cluster.run(["jobs", "--output", "json"]).output).first)
+        #expect(job["priority"] as? String == "low")
+        #expect(job["client"] as? String == "web")
+        let table = try cluster.run(["jobs"]).output
+        #expect(table.contains("PRIORITY  CLIENT"))
+        #expect(table.contains("low       web"))
+        withExtendedLifetime(worker) {}
+    }
+
     @Test func `Status has stable keys`() throws {
         let worker = try cluster.startSimulatedWorker(name: "first", slots: 3)
         let result = try cluster.run(["status", "--output", "json"])
@@ -71,6 +84,7 @@ import Testing
             #expect(streams[key] is Int, "streams.\(key) is missing")
         }
         #expect(status["failovers"] is Int)
+        #expect(status["hedges"] is Int)
         let table = try cluster.run(["status"])
         #expect(table.status == 0)
         #expect(table.output.contains("first"))
@@ -85,6 +99,9 @@ import Testing
             (["submit", "--max-tokens", "-3", "x"], "max"),
             (["submit", "--temperature", "99", "x"], "temperature"),
             (["submit", "--model", "nobody", "x"], "nobody"),
+            (["submit", "--priority", "urgent", "x"], "normal"),
+            (["submit", "--client-name", "a b", "x"], "client-name"),
+            (["coordinator", "--share", "web=0"], "between 1 and 1000"),
             (["submit", "--coordinator", "not an endpoint", "x"], "endpoint"),
             (["attach", "nonsense"], "job"),
             (["status", "--output", "yaml"], "yaml"),
@@ -195,13 +212,14 @@ import Testing
         let worker = try cluster.startSimulatedWorker(stepMicroseconds: 200)
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../Scripts/client.py").standardized.path
+        let text = "over the wire"
         let client = try ServerProcess(
             "/usr/bin/python3",
-            [script, "--endpoint", cluster.clients, "--max-tokens", "1000", "--seed", "4", "over the wire"]
+            [script, "--endpoint", cluster.clients, "--max-tokens", "1000", "--seed", "4", "--priority", "2", text]
         )
         let output = client.readToEnd()
         #expect(client.waitForExit() == 0, "\(client.errors)")
-        #expect(output == SimulatedEngine.text(seed: 4, prompt: "over the wire", count: 1_000))
+        #expect(output == SimulatedEngine.text(seed: 4, prompt: text, count: 1_000))
         #expect(client.errors.contains("length: 1000 tokens, exact"))
         withExtendedLifetime(worker) {}
     }
@@ -211,7 +229,7 @@ import Testing
             program,
             [
                 "up", "--workers", "2", "--engine", "simulated", "--clients", "tcp://127.0.0.1:*", "--workers-at",
-                "tcp://127.0.0.1:*",
+                "tcp://127.0.0.1:*", "--share", "web=4",
             ]
         )
         let ready = try up.waitUntilReady()

@@ -124,6 +124,41 @@ import ZeroMQ
         }
         #expect(second.request == 8)
         #expect(second.message.contains("max_tokens"))
+        submit.request = 9
+        submit.generation.maxTokens = 1
+        submit.generation.priority = 3
+        try peer.send(try EnvelopeCodec.encode(Apus_V1_Envelope(.submit(submit))))
+        guard case .rejected(let third) = try peer.answer() else {
+            Issue.record("an unknown priority is not rejected")
+            return
+        }
+        #expect(third.request == 9)
+        #expect(third.code == ApusError.Code.invalidRequest.rawValue)
+        #expect(third.message.contains("priority"))
+        try await expectHealthy()
+    }
+
+    @Test func `A step that names more blocks than a message may is a violation`() async throws {
+        let peer = try RawPeer(cluster.workers)
+        var step = Apus_V1_Step()
+        step.progress = 1
+        step.cachedBlocks = Array(repeating: 1, count: Limits.blocksPerStep)
+        step.evictedBlocks = [2]
+        try peer.send(try EnvelopeCodec.encode(Apus_V1_Envelope(.step(step))))
+        guard case .error(let violation) = try peer.answer() else {
+            Issue.record("too many blocks are not refused")
+            return
+        }
+        #expect(violation.code == ApusError.Code.protocolViolation.rawValue)
+        #expect(violation.message.contains("\(Limits.blocksPerStep)"))
+        // One less is only what a worker says that nobody knows.
+        step.evictedBlocks = []
+        try peer.send(try EnvelopeCodec.encode(Apus_V1_Envelope(.step(step))))
+        guard case .error(let unknown) = try peer.answer() else {
+            Issue.record("an unknown worker's step is not answered")
+            return
+        }
+        #expect(unknown.code == ApusError.Code.notFound.rawValue)
         try await expectHealthy()
     }
 

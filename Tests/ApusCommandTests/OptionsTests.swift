@@ -14,7 +14,7 @@ struct OptionsTests {
     func submitReadsAll() throws {
         let flags = """
             --model m --max-tokens 9 --temperature 0.5 --top-k 40 --top-p 0.9 --seed 7 --stop a --stop b
-            --deadline 2.5 --raw --ignore-eos --key k --output json hello
+            --deadline 2.5 --raw --ignore-eos --priority high --client-name web --key k --output json hello
             """
         let arguments = ["submit"] + flags.split(whereSeparator: \.isWhitespace).map(String.init)
         let command = try #require(try Apus.parseAsRoot(arguments) as? Submit)
@@ -27,10 +27,12 @@ struct OptionsTests {
             sampling: SamplingParameters(temperature: 0.5, topK: 40, topP: 0.9, seed: 7),
             stop: ["a", "b"],
             ignoresEndOfGeneration: true,
-            deadline: .milliseconds(2500)
+            deadline: .milliseconds(2500),
+            priority: .high
         )
         #expect(request == expected)
         #expect(command.key == "k")
+        #expect(command.clientName?.text == "web")
         #expect(command.output == .json)
     }
 
@@ -54,6 +56,44 @@ struct OptionsTests {
         #expect(Environment.servedName(of: "Tiny") == "Tiny")
     }
 
+    @Test("A job is the user's unless it says otherwise, and of normal priority")
+    func submitDefaults() throws {
+        #expect(Submit.defaultName(login: "ada").text == "ada")
+        #expect(Submit.defaultName(login: "ada lovelace").text == "apus-submit")
+        #expect(Submit.defaultName(login: "").text == "apus-submit")
+        let command = try submit("hello")
+        #expect(command.clientName == nil)
+        #expect(try command.generation.request(prompt: "hello").priority == .normal)
+        #expect(throws: (any Error).self) { try submit("--priority", "urgent", "hello") }
+        #expect(throws: (any Error).self) { try submit("--client-name", "a b", "hello") }
+    }
+
+    @Test("A coordinator's shares are weights by clients' names")
+    func shares() throws {
+        let arguments = ["coordinator", "--share", "web=4", "--share", "reports=1000"]
+        let command = try #require(try Apus.parseAsRoot(arguments) as? CoordinatorCommand)
+        #expect(try command.clientShares.weights() == ["web": 4, "reports": 1_000])
+        let none = try #require(try Apus.parseAsRoot(["coordinator"]) as? CoordinatorCommand)
+        #expect(try none.clientShares.weights().isEmpty)
+    }
+
+    @Test(
+        "A bad share is refused with what is wrong",
+        arguments: [
+            (["web"], "a client's name, = and a weight"), (["=4"], "1 to 64 letters"), (["a b=4"], "1 to 64 letters"),
+            (["web=0"], "between 1 and 1000"), (["web=1001"], "between 1 and 1000"), (["web=x"], "whole number"),
+            (["web="], "whole number"), (["web=1", "web=2"], "web two weights"),
+        ]
+    )
+    func badShares(shares: [String], words: String) {
+        do {
+            _ = try Apus.parseAsRoot(["coordinator"] + shares.flatMap { ["--share", $0] })
+            Issue.record("accepted")
+        } catch {
+            #expect(Apus.message(for: error).contains(words))
+        }
+    }
+
     @Test("Drain wants a worker or all of them, not both")
     func drainWantsOne() throws {
         #expect(throws: (any Error).self) { try Apus.parseAsRoot(["drain", "--all", "w"]) }
@@ -61,15 +101,15 @@ struct OptionsTests {
         #expect(throws: Never.self) { try Apus.parseAsRoot(["drain", "--all"]) }
     }
 
-    @Test("Up passes a worker's options on in the form that the worker reads")
+    @Test("Up passes options on in the form that worker and coordinator read")
     func upPassesOptionsOn() throws {
-        let up = try #require(
-            try Apus.parseAsRoot(["up", "--engine", "simulated", "--slots", "3", "--sim-step-us", "10"]) as? Up
-        )
+        let flags = "--engine simulated --slots 3 --sim-step-us 10 --share web=4 --share reports=2"
+        let up = try #require(try Apus.parseAsRoot(["up"] + flags.split(separator: " ").map(String.init)) as? Up)
         let plan = LocalCluster(
             clients: "tcp://127.0.0.1:*",
             workersEndpoint: "tcp://127.0.0.1:*",
             data: nil,
+            shareArguments: up.clientShares.arguments,
             workers: 2,
             workerArguments: up.engine.arguments(threads: 4),
             logLevel: "info"
@@ -84,6 +124,9 @@ struct OptionsTests {
         #expect(worker.engine.threads == 4)
         #expect(worker.engine.simStepUs == 10)
         #expect(worker.server.exitWithStdin)
+        let command = try Apus.parseAsRoot(plan.arguments(of: 0, endpoints: nil))
+        let coordinator = try #require(command as? CoordinatorCommand)
+        #expect(try coordinator.clientShares.weights() == ["web": 4, "reports": 2])
     }
 
     @Test("Processors are shared among workers, one at least for each")

@@ -57,7 +57,7 @@ struct OutputTests {
         let object = try JSONSerialization.jsonObject(with: Data(try JSONLine.encode(status)))
         let members = try #require(object as? [String: Any])
         let expected: Set<String> = [
-            "coordinator", "version", "pid", "uptime_ms", "workers", "streams", "failovers", "tokens",
+            "coordinator", "version", "pid", "uptime_ms", "workers", "streams", "failovers", "hedges", "tokens",
             "tokens_per_second", "ttft_ms", "inter_token_ms", "queue_wait_ms", "clients", "rejected", "malformed",
             "stale", "memory_bytes", "cpu_ms", "journal",
         ]

@@ -110,6 +110,8 @@ struct PipelineTests {
             #expect(whole.text(1).hasSuffix(rest.text(1)))
             #expect(rest.ends[1]?.reason == whole.ends[1]?.reason)
             #expect(rest.ends[1]?.epoch == Epoch(rawValue: 2))
+            // Also where every token is history and only the end is missing.
+            #expect(rest.ends[1]?.endIndex == ids.count)
         }
     }
 
@@ -165,6 +167,7 @@ struct PipelineTests {
         #expect(again.ids[1] == collected.ids[1].map { Array($0[6...]) })
         #expect(again.ids[2] == collected.ids[2])
         #expect(again.ends[1] == collected.ends[1])
+        #expect(again.ends[1]?.endIndex == 10)
         #expect(pipeline.held.map(\.next) == [10, 4])
         #expect(pipeline.seated == 1)
         pipeline.acknowledge(stream: StreamID(rawValue: 1), through: 10, limit: 10)
@@ -172,6 +175,26 @@ struct PipelineTests {
         pipeline.keep(only: [])
         #expect(pipeline.present == 0)
         #expect(pipeline.seated == 0)
+    }
+
+    @Test("Tokens of prompts and histories count once they are computed; those of a failed pass never do")
+    func prefilledTokens() {
+        let engine = ScriptedEngine(vocabulary: [Array("x".utf8)])
+        engine.script = [TokenID(rawValue: 0)]
+        var pipeline = Pipeline(engine: engine)
+        pipeline.start(assignment(1, prompt: "twelve bytes", tokens: 6))
+        _ = run(&pipeline, steps: 1)
+        // A step's budget is one chunk of eight.
+        #expect(pipeline.prefilledTokens == 8)
+        _ = run(&pipeline)
+        #expect(pipeline.prefilledTokens == 12)
+        pipeline.start(assignment(2, prompt: "four", tokens: 6, history: [0, 0, 0]))
+        _ = run(&pipeline)
+        #expect(pipeline.prefilledTokens == 19)
+        engine.failingSlots = Set(0..<4)
+        pipeline.start(assignment(3, prompt: "fails"))
+        #expect(run(&pipeline).ends[3]?.reason == .failed)
+        #expect(pipeline.prefilledTokens == 19)
     }
 
     @Test("Revoked in the middle of its prefill a stream leaves no trace")
@@ -200,6 +223,7 @@ struct PipelineTests {
         while pipeline.step(into: &result) { collected.take(result) }
         #expect(collected.ends.mapValues(\.reason) == [0: .length, 1: .failed, 2: .length])
         #expect(collected.ends[1]?.error?.code == .engineFailure)
+        #expect(collected.ends.mapValues(\.endIndex) == [0: 6, 1: 3, 2: 6])
         #expect(collected.ids.mapValues(\.count) == [0: 6, 1: 3, 2: 6])
         #expect(Array(engine.passes.suffix(6)) == [[0, 1, 2], [0], [1], [2], [0, 2], [0, 2]])
         #expect(engine.occupied.isEmpty)
@@ -226,7 +250,13 @@ struct PipelineTests {
         pipeline.start(assignment(1, prompt: String(repeating: "a", count: 20)))
         pipeline.start(assignment(2, prompt: String(repeating: "a", count: 15), tokens: 100))
         pipeline.start(assignment(3, prompt: "!"))
+        // Tokens from a worker with a larger context: they are released, so that the stream ends after them.
+        let history = [Int32](repeating: 0, count: 7)
+        pipeline.start(assignment(4, prompt: String(repeating: "a", count: 15), tokens: 100, history: history))
         let collected = run(&pipeline)
+        #expect(collected.ends[4]?.reason == .length)
+        #expect(collected.ends[4]?.endIndex == 7)
+        #expect(collected.ids[4] == nil)
         #expect(collected.ends[1]?.error?.code == .promptTooLong)
         #expect(collected.ends[2]?.reason == .length)
         #expect(collected.ids[2]?.count == 5)
@@ -254,6 +284,7 @@ struct PipelineTests {
         for stream in 0..<9 { pipeline.start(assignment(UInt64(stream), history: [-5, 999_999], limit: 3)) }
         let collected = run(&pipeline)
         #expect(collected.ends[8]?.error?.code == .overloaded)
+        #expect(collected.ends[8]?.endIndex == 2)
         #expect(collected.ids.count == 2)
         #expect(pipeline.present == 8)
     }

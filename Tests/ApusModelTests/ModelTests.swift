@@ -15,6 +15,12 @@ import Testing
         #expect(JobID(text) == nil)
     }
 
+    @Test func `A text's digest is FNV-1a's, whatever the process`() {
+        #expect("".stableDigest == 0xcbf2_9ce4_8422_2325)
+        #expect("a".stableDigest == 0xaf63_dc4c_8601_ec8c)
+        #expect("foobar".stableDigest == 0x8594_4171_f739_67e8)
+    }
+
     @Test(arguments: ["", "a b", "ä", "a/b", String(repeating: "x", count: 65)])
     func `What is no name is refused`(text: String) {
         #expect(WorkerName(text) == nil)

@@ -69,12 +69,29 @@ import Testing
             sampling: SamplingParameters(temperature: 0.8, topK: 40, topP: 0.9, seed: 3),
             stop: ["\n"],
             ignoresEndOfGeneration: true,
-            deadline: .seconds(5)
+            deadline: .seconds(5),
+            priority: .low
         )
         #expect(try GenerationRequest(Apus_V1_Request(request)) == request)
         var wire = Apus_V1_Request(request)
         wire.model = "a b"
         #expect { try GenerationRequest(wire) } throws: { ($0 as? ApusError)?.code == .invalidRequest }
+    }
+
+    @Test func `Every priority survives the wire, none is normal and an unknown one is refused`() throws {
+        for priority in Priority.allCases {
+            let request = GenerationRequest(prompt: "hello", priority: priority)
+            #expect(try GenerationRequest(Apus_V1_Request(request)).priority == priority)
+        }
+        var wire = Apus_V1_Request(GenerationRequest(prompt: "hello", priority: .high))
+        #expect(wire.priority == 1)
+        wire.priority = 0
+        #expect(try GenerationRequest(wire).priority == .normal)
+        wire.priority = 3
+        #expect { try GenerationRequest(wire) } throws: {
+            guard let error = $0 as? ApusError else { return false }
+            return error.code == .invalidRequest && error.message.contains("priority is 3")
+        }
     }
 
     @Test func `Columns that disagree are not valid`() {

@@ -134,13 +134,20 @@ extension FakeCoordinator {
     }
 
     /// Assigns a stream of the simulated engine.
-    func assign(_ stream: UInt64, epoch: UInt32 = 1, tokens: UInt32, limit: UInt64 = 1_000) throws {
+    func assign(
+        _ stream: UInt64,
+        epoch: UInt32 = 1,
+        tokens: UInt32,
+        history: [Int32] = [],
+        limit: UInt64 = 1_000
+    ) throws {
         var assign = Apus_V1_Assign()
         assign.stream = stream
         assign.epoch = epoch
         assign.generation.prompt = "a prompt"
         assign.generation.maxTokens = tokens
         assign.generation.sampling.seed = stream
+        assign.history = history
         assign.limit = limit
         try send(.assign(assign))
     }

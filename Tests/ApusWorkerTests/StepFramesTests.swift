@@ -34,8 +34,9 @@ struct StepFramesTests {
                 stream: StreamID(rawValue: UInt64(stream)),
                 epoch: Epoch(rawValue: 1),
                 reason: .failed,
-                error: ApusError(.engineFailure, String(repeating: "é", count: 5_000)),
-                promptTokens: 7
+                error: ApusError(.engineFailure, String(repeating: "🐦", count: 5_000)),
+                promptTokens: Limits.promptTokens,
+                endIndex: Limits.maximumTokens
             )
         }
         let steps = StepFrames.cut(columns, ends, template: Apus_V1_Step())
@@ -54,6 +55,7 @@ struct StepFramesTests {
         }
         #expect(joined == columns)
         #expect(steps.flatMap(\.ends).map(\.stream) == (0..<1_500).map { UInt64($0) })
+        #expect(steps.flatMap(\.ends).allSatisfy { $0.hasEndIndex && $0.endIndex == UInt64(Limits.maximumTokens) })
         let lastTokens = steps.lastIndex { $0.hasTokens } ?? 0
         let firstEnds = steps.firstIndex { !$0.ends.isEmpty } ?? 0
         #expect(firstEnds >= lastTokens)

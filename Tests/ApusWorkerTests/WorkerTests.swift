@@ -113,6 +113,24 @@ struct WorkerTests {
         }
     }
 
+    @Test("With a prompt's first token comes word that the prompt and its history are computed")
+    func tellsPrefilledTokens() async throws {
+        try await withWorker { coordinator in
+            _ = try await coordinator.enlist()
+            #expect(await coordinator.step().load.prefilledTokens == 0)
+            try await coordinator.assign(5, tokens: 10)
+            let first = await coordinator.step { $0.hasTokens }
+            #expect(first.load.prefilledTokens == 3)
+            #expect(first.cachedBlocks.isEmpty)
+            try await coordinator.assign(6, tokens: 10, history: [0, 1, 2, 3])
+            let second = await coordinator.step { $0.tokens.streams.contains(6) }
+            #expect(second.load.prefilledTokens == 10)
+            // Beats say it as well.
+            let beat = await coordinator.step { !$0.hasTokens }
+            #expect(beat.load.prefilledTokens == 10)
+        }
+    }
+
     @Test("An assigned stream comes whole, with its end and its measurements")
     func runsAssignment() async throws {
         try await withWorker { coordinator in
@@ -122,6 +140,7 @@ struct WorkerTests {
             #expect(text(of: 5, in: tokens) == SimulatedEngine.text(seed: 5, prompt: "a prompt", count: 200))
             #expect(end.reason == "length")
             #expect(end.promptTokens == 3)
+            #expect(end.endIndex == UInt64(tokens.reduce(0) { $0 + $1.ids.count }))
             try await coordinator.acknowledge(5, through: 200, limit: 200)
             let measured = await coordinator.step { $0.hasInterTokenUs && $0.hasStepUs }
             #expect(measured.interTokenUs.counts.reduce(0, +) > 0)
@@ -133,9 +152,10 @@ struct WorkerTests {
     func impossibleAssignment() async throws {
         try await withWorker { coordinator in
             _ = try await coordinator.enlist()
-            try await coordinator.assign(5, tokens: 0)
+            try await coordinator.assign(5, tokens: 0, history: [1, 2])
             let (_, end) = await coordinator.collect(untilEndOf: 5)
             #expect(end.reason == "failed")
+            #expect(end.endIndex == 2)
             #expect(end.errorCode == "invalid_request")
         }
     }

@@ -435,6 +435,9 @@ package nonisolated struct Apus_V1_Request: Sendable {
   /// from acceptance; 0: the coordinator's default
   package var deadlineMs: UInt64 = 0
 
+  /// 0 normal, 1 high, 2 low
+  package var priority: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -510,7 +513,7 @@ package nonisolated struct Apus_V1_Hello: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// a name for logs and status, 1 to 64 of [A-Za-z0-9._-]
+  /// whose share of the workers the jobs take, 1 to 64 of [A-Za-z0-9._-]
   package var client: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -839,7 +842,7 @@ package nonisolated struct Apus_V1_WorkerStatus: @unchecked Sendable {
     set {_uniqueStorage()._engine = newValue}
   }
 
-  /// ready, suspect, lost, draining
+  /// ready, draining, slow, quarantined, suspect, lost
   package var state: String {
     get {_storage._state}
     set {_uniqueStorage()._state = newValue}
@@ -1106,6 +1109,12 @@ package nonisolated struct Apus_V1_Status: @unchecked Sendable {
     set {_uniqueStorage()._journal = newValue}
   }
 
+  /// second attempts that were started beside a slow one
+  package var hedges: UInt64 {
+    get {_storage._hedges}
+    set {_uniqueStorage()._hedges = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1144,6 +1153,12 @@ package nonisolated struct Apus_V1_JobInfo: Sendable {
   package var errorCode: String = String()
 
   package var errorMessage: String = String()
+
+  /// high, normal, low
+  package var priority: String = String()
+
+  /// the name under which it was first submitted
+  package var client: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1241,6 +1256,9 @@ package nonisolated struct Apus_V1_Load: Sendable {
 
   package var memoryBytes: UInt64 = 0
 
+  /// of prompts and histories, computed since the process began; cached ones don't count
+  package var prefilledTokens: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1265,9 +1283,21 @@ package nonisolated struct Apus_V1_AttemptEnd: Sendable {
 
   package var promptTokens: UInt64 = 0
 
+  /// the index after the stream's last token, whichever attempt brought it
+  package var endIndex: UInt64 {
+    get {_endIndex ?? 0}
+    set {_endIndex = newValue}
+  }
+  /// Returns true if `endIndex` has been explicitly set.
+  package var hasEndIndex: Bool {self._endIndex != nil}
+  /// Clears the value of `endIndex`. Subsequent reads from it will return its default value.
+  package mutating func clearEndIndex() {self._endIndex = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _endIndex: UInt64? = nil
 }
 
 /// One engine step, or a progress beat without tokens (at least every 100 ms).
@@ -1338,6 +1368,18 @@ package nonisolated struct Apus_V1_Step: @unchecked Sendable {
   package var hasPrefillUs: Bool {_storage._prefillUs != nil}
   /// Clears the value of `prefillUs`. Subsequent reads from it will return its default value.
   package mutating func clearPrefillUs() {_uniqueStorage()._prefillUs = nil}
+
+  /// beginnings of prompts whose computed state is kept from now on
+  package var cachedBlocks: [UInt64] {
+    get {_storage._cachedBlocks}
+    set {_uniqueStorage()._cachedBlocks = newValue}
+  }
+
+  /// and those that are kept no longer; 65,536 of both together at most
+  package var evictedBlocks: [UInt64] {
+    get {_storage._evictedBlocks}
+    set {_uniqueStorage()._evictedBlocks = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2178,7 +2220,7 @@ nonisolated extension Apus_V1_Sampling: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}prompt\0\u{1}raw\0\u{3}max_tokens\0\u{1}sampling\0\u{1}stop\0\u{3}ignore_eos\0\u{3}deadline_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}prompt\0\u{1}raw\0\u{3}max_tokens\0\u{1}sampling\0\u{1}stop\0\u{3}ignore_eos\0\u{3}deadline_ms\0\u{1}priority\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2194,6 +2236,7 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.stop) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.ignoreEos) }()
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.deadlineMs) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.priority) }()
       default: break
       }
     }
@@ -2228,6 +2271,9 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.deadlineMs != 0 {
       try visitor.visitSingularUInt64Field(value: self.deadlineMs, fieldNumber: 8)
     }
+    if self.priority != 0 {
+      try visitor.visitSingularUInt32Field(value: self.priority, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2240,6 +2286,7 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.stop != rhs.stop {return false}
     if lhs.ignoreEos != rhs.ignoreEos {return false}
     if lhs.deadlineMs != rhs.deadlineMs {return false}
+    if lhs.priority != rhs.priority {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3234,7 +3281,7 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}coordinator\0\u{1}version\0\u{1}pid\0\u{3}uptime_ms\0\u{1}workers\0\u{3}streams_active\0\u{3}streams_queued\0\u{3}streams_completed\0\u{3}streams_failed\0\u{3}streams_cancelled\0\u{1}failovers\0\u{1}tokens\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}queue_wait\0\u{1}clients\0\u{1}rejected\0\u{1}malformed\0\u{1}stale\0\u{3}memory_bytes\0\u{3}cpu_us\0\u{1}journal\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}coordinator\0\u{1}version\0\u{1}pid\0\u{3}uptime_ms\0\u{1}workers\0\u{3}streams_active\0\u{3}streams_queued\0\u{3}streams_completed\0\u{3}streams_failed\0\u{3}streams_cancelled\0\u{1}failovers\0\u{1}tokens\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}queue_wait\0\u{1}clients\0\u{1}rejected\0\u{1}malformed\0\u{1}stale\0\u{3}memory_bytes\0\u{3}cpu_us\0\u{1}journal\0\u{1}hedges\0")
 
   fileprivate class _StorageClass {
     var _request: UInt64 = 0
@@ -3261,6 +3308,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
     var _memoryBytes: UInt64 = 0
     var _cpuUs: UInt64 = 0
     var _journal: String = String()
+    var _hedges: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3295,6 +3343,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
       _memoryBytes = source._memoryBytes
       _cpuUs = source._cpuUs
       _journal = source._journal
+      _hedges = source._hedges
     }
   }
 
@@ -3337,6 +3386,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
         case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._memoryBytes) }()
         case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._cpuUs) }()
         case 24: try { try decoder.decodeSingularStringField(value: &_storage._journal) }()
+        case 25: try { try decoder.decodeSingularUInt64Field(value: &_storage._hedges) }()
         default: break
         }
       }
@@ -3421,6 +3471,9 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
       if !_storage._journal.isEmpty {
         try visitor.visitSingularStringField(value: _storage._journal, fieldNumber: 24)
       }
+      if _storage._hedges != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._hedges, fieldNumber: 25)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3454,6 +3507,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
         if _storage._memoryBytes != rhs_storage._memoryBytes {return false}
         if _storage._cpuUs != rhs_storage._cpuUs {return false}
         if _storage._journal != rhs_storage._journal {return false}
+        if _storage._hedges != rhs_storage._hedges {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -3465,7 +3519,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".JobInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}state\0\u{1}model\0\u{1}stream\0\u{1}tokens\0\u{3}max_tokens\0\u{1}worker\0\u{1}attempts\0\u{1}continuity\0\u{3}age_ms\0\u{1}key\0\u{3}error_code\0\u{3}error_message\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}state\0\u{1}model\0\u{1}stream\0\u{1}tokens\0\u{3}max_tokens\0\u{1}worker\0\u{1}attempts\0\u{1}continuity\0\u{3}age_ms\0\u{1}key\0\u{3}error_code\0\u{3}error_message\0\u{1}priority\0\u{1}client\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3486,6 +3540,8 @@ nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 11: try { try decoder.decodeSingularStringField(value: &self.key) }()
       case 12: try { try decoder.decodeSingularStringField(value: &self.errorCode) }()
       case 13: try { try decoder.decodeSingularStringField(value: &self.errorMessage) }()
+      case 14: try { try decoder.decodeSingularStringField(value: &self.priority) }()
+      case 15: try { try decoder.decodeSingularStringField(value: &self.client) }()
       default: break
       }
     }
@@ -3531,6 +3587,12 @@ nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.errorMessage.isEmpty {
       try visitor.visitSingularStringField(value: self.errorMessage, fieldNumber: 13)
     }
+    if !self.priority.isEmpty {
+      try visitor.visitSingularStringField(value: self.priority, fieldNumber: 14)
+    }
+    if !self.client.isEmpty {
+      try visitor.visitSingularStringField(value: self.client, fieldNumber: 15)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3548,6 +3610,8 @@ nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.key != rhs.key {return false}
     if lhs.errorCode != rhs.errorCode {return false}
     if lhs.errorMessage != rhs.errorMessage {return false}
+    if lhs.priority != rhs.priority {return false}
+    if lhs.client != rhs.client {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3720,7 +3784,7 @@ nonisolated extension Apus_V1_Register: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Load"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}step_us\0\u{3}memory_bytes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}step_us\0\u{3}memory_bytes\0\u{3}prefilled_tokens\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3733,6 +3797,7 @@ nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.batchLimit) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.stepUs) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.memoryBytes) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.prefilledTokens) }()
       default: break
       }
     }
@@ -3754,6 +3819,9 @@ nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.memoryBytes != 0 {
       try visitor.visitSingularUInt64Field(value: self.memoryBytes, fieldNumber: 5)
     }
+    if self.prefilledTokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.prefilledTokens, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3763,6 +3831,7 @@ nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.batchLimit != rhs.batchLimit {return false}
     if lhs.stepUs != rhs.stepUs {return false}
     if lhs.memoryBytes != rhs.memoryBytes {return false}
+    if lhs.prefilledTokens != rhs.prefilledTokens {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3770,7 +3839,7 @@ nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AttemptEnd"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}reason\0\u{3}error_code\0\u{3}error_message\0\u{3}prompt_tokens\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}reason\0\u{3}error_code\0\u{3}error_message\0\u{3}prompt_tokens\0\u{3}end_index\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3784,12 +3853,17 @@ nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._
       case 4: try { try decoder.decodeSingularStringField(value: &self.errorCode) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.errorMessage) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.promptTokens) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self._endIndex) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.stream != 0 {
       try visitor.visitSingularUInt64Field(value: self.stream, fieldNumber: 1)
     }
@@ -3808,6 +3882,9 @@ nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._
     if self.promptTokens != 0 {
       try visitor.visitSingularUInt64Field(value: self.promptTokens, fieldNumber: 6)
     }
+    try { if let v = self._endIndex {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 7)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3818,6 +3895,7 @@ nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.errorCode != rhs.errorCode {return false}
     if lhs.errorMessage != rhs.errorMessage {return false}
     if lhs.promptTokens != rhs.promptTokens {return false}
+    if lhs._endIndex != rhs._endIndex {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3825,7 +3903,7 @@ nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Step"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}progress\0\u{1}busy\0\u{1}load\0\u{1}tokens\0\u{1}ends\0\u{3}inter_token_us\0\u{3}step_us\0\u{3}prefill_us\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}progress\0\u{1}busy\0\u{1}load\0\u{1}tokens\0\u{1}ends\0\u{3}inter_token_us\0\u{3}step_us\0\u{3}prefill_us\0\u{3}cached_blocks\0\u{3}evicted_blocks\0")
 
   fileprivate class _StorageClass {
     var _progress: UInt64 = 0
@@ -3836,6 +3914,8 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
     var _interTokenUs: Apus_V1_Histogram? = nil
     var _stepUs: Apus_V1_Histogram? = nil
     var _prefillUs: Apus_V1_Histogram? = nil
+    var _cachedBlocks: [UInt64] = []
+    var _evictedBlocks: [UInt64] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3854,6 +3934,8 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
       _interTokenUs = source._interTokenUs
       _stepUs = source._stepUs
       _prefillUs = source._prefillUs
+      _cachedBlocks = source._cachedBlocks
+      _evictedBlocks = source._evictedBlocks
     }
   }
 
@@ -3880,6 +3962,8 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
         case 6: try { try decoder.decodeSingularMessageField(value: &_storage._interTokenUs) }()
         case 7: try { try decoder.decodeSingularMessageField(value: &_storage._stepUs) }()
         case 8: try { try decoder.decodeSingularMessageField(value: &_storage._prefillUs) }()
+        case 9: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._cachedBlocks) }()
+        case 10: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._evictedBlocks) }()
         default: break
         }
       }
@@ -3916,6 +4000,12 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
       try { if let v = _storage._prefillUs {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
       } }()
+      if !_storage._cachedBlocks.isEmpty {
+        try visitor.visitPackedFixed64Field(value: _storage._cachedBlocks, fieldNumber: 9)
+      }
+      if !_storage._evictedBlocks.isEmpty {
+        try visitor.visitPackedFixed64Field(value: _storage._evictedBlocks, fieldNumber: 10)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3933,6 +4023,8 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if _storage._interTokenUs != rhs_storage._interTokenUs {return false}
         if _storage._stepUs != rhs_storage._stepUs {return false}
         if _storage._prefillUs != rhs_storage._prefillUs {return false}
+        if _storage._cachedBlocks != rhs_storage._cachedBlocks {return false}
+        if _storage._evictedBlocks != rhs_storage._evictedBlocks {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -15,6 +15,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
               apus coordinator
               apus coordinator --clients tcp://0.0.0.0:5700 --workers tcp://0.0.0.0:5701
+              apus coordinator --share web=4 --share reports=1
 
             Prints `READY clients=ENDPOINT workers=ENDPOINT` when it serves. Port *
             picks a free one. Ctrl-C lets running streams finish for a while.
@@ -30,6 +31,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Folder for what must survive a restart; default $APUS_DATA.", valueName: "dir"))
     var data: String?
 
+    @OptionGroup var clientShares: ShareOptions
     @OptionGroup var server: ServerOptions
 
     func run() async throws {
@@ -39,10 +41,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         Server.warnIfOpen(clients)
         Server.warnIfOpen(workers)
+        let shares = try clientShares.weights()
         let coordinator: Coordinator
         do {
             coordinator = try Coordinator(
-                configuration: CoordinatorConfiguration(clients: clients, workers: workers),
+                configuration: CoordinatorConfiguration(clients: clients, workers: workers, shares: shares),
                 journal: MemoryJournal(),
                 logger: logger
             ) { endpoints in

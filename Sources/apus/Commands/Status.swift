@@ -16,12 +16,17 @@ struct Status: AsyncParsableCommand {
             With --output json there is one object a line, with stable names:
               coordinator version pid uptime_ms journal clients memory_bytes cpu_ms
               streams: active queued completed failed cancelled
-              failovers tokens tokens_per_second rejected malformed stale
+              failovers hedges tokens tokens_per_second rejected malformed stale
               ttft_ms inter_token_ms queue_wait_ms: count p50 p95 p99 max
               workers: name pid host model engine state slots active batch_size
-                batch_limit tokens_per_second ttft_ms inter_token_ms step_ms
-                last_beat_ms failures tokens exactness fingerprint incarnation
-                context_tokens memory_bytes
+                batch_limit tokens_per_second ttft_ms inter_token_ms queue_wait_ms
+                step_ms prefill_ms last_beat_ms failures tokens exactness
+                fingerprint incarnation context_tokens memory_bytes
+
+            A worker's state is ready, draining, slow (much slower than its own
+            history; its streams are hedged), quarantined (failed lately), suspect
+            (silent or hung) or lost. Slow and quarantined ones get work only where
+            nobody better is.
             """
     )
 

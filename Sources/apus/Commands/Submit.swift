@@ -13,6 +13,7 @@ struct Submit: AsyncParsableCommand {
               apus submit "Why do swifts sleep on the wing?"
               apus submit --temperature 0.8 --seed 7 --max-tokens 64 "Name three birds."
               cat letter.txt | apus submit --output json -
+              apus submit --priority low --client-name reports "Sum the year up."
 
             With --output json there is one object a line, its kind in `event`:
             accepted, token (many), finished; or error. Ctrl-C cancels the job.
@@ -29,6 +30,14 @@ struct Submit: AsyncParsableCommand {
         )
     )
     var key: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whose share of the workers the job takes, see `apus coordinator --share`; default: the user's login name.",
+            valueName: "name"
+        )
+    )
+    var clientName: ClientName?
 
     @Option(help: ArgumentHelp("How to print the stream: text or json.", valueName: "format"))
     var output: StreamFormat = .text
@@ -47,7 +56,8 @@ struct Submit: AsyncParsableCommand {
 
     private func submit(_ prompt: String) async throws -> ExitStatus {
         let request = try generation.request(prompt: prompt)
-        return try await ApusClient.withClient(client.configuration(name: "apus-submit")) { connection in
+        let name = clientName ?? Self.defaultName(login: NSUserName())
+        return try await ApusClient.withClient(client.configuration(name: name.text)) { connection in
             let start = ContinuousClock.now
             let stream = try await connection.submit(request, key: key)
             guard detach else { return try await StreamPrinter(format: output).print(stream, since: start) }
@@ -58,6 +68,11 @@ struct Submit: AsyncParsableCommand {
             }
             return .done
         }
+    }
+
+    /// The name of a user's jobs; `apus-submit` for a login name that can't be a client's.
+    static func defaultName(login: String) -> ClientName {
+        ClientName(login) ?? ClientName(unchecked: "apus-submit")
     }
 
     /// The prompt, from the argument or the standard input.

@@ -13,6 +13,7 @@ struct Up: AsyncParsableCommand {
               apus up --workers 2
               apus up --workers 4 --model model.gguf --threads 2
               apus up --engine simulated --clients 'tcp://127.0.0.1:*'
+              apus up --share web=4 --share reports=1
 
             Prints `READY clients=ENDPOINT workers=ENDPOINT` when all workers serve.
             A process that dies starts again; meanwhile its streams go on elsewhere.
@@ -32,6 +33,7 @@ struct Up: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Folder for what must survive a restart; default $APUS_DATA.", valueName: "dir"))
     var data: String?
 
+    @OptionGroup var clientShares: ShareOptions
     @OptionGroup var engine: EngineOptions
     @OptionGroup var server: ServerOptions
 
@@ -50,6 +52,7 @@ struct Up: AsyncParsableCommand {
             clients: clients,
             workersEndpoint: workersAt,
             data: data,
+            shareArguments: clientShares.arguments,
             workers: workers,
             workerArguments: engine.arguments(threads: share),
             logLevel: server.logLevel.rawValue

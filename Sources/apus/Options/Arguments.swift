@@ -6,4 +6,6 @@ public import Logging
 extension JobID: ExpressibleByArgument {}
 extension WorkerName: ExpressibleByArgument {}
 extension ModelName: ExpressibleByArgument {}
+extension ClientName: ExpressibleByArgument {}
+extension Priority: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

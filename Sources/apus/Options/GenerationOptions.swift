@@ -37,6 +37,14 @@ struct GenerationOptions: ParsableArguments {
     )
     var deadline: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "high: somebody waits; low: nobody does. Higher jobs slow lower ones down and never stop them.",
+            valueName: "priority"
+        )
+    )
+    var priority: Priority = .normal
+
     @Flag(help: "Send the prompt as it is, without the model's chat template.")
     var raw = false
 
@@ -68,7 +76,8 @@ struct GenerationOptions: ParsableArguments {
             sampling: SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed),
             stop: stop,
             ignoresEndOfGeneration: ignoreEos,
-            deadline: deadline.map { .milliseconds(max(1, Int64($0 * 1000))) }
+            deadline: deadline.map { .milliseconds(max(1, Int64($0 * 1000))) },
+            priority: priority
         )
         try request.validate()
         return request

@@ -6,12 +6,14 @@ enum JobsTable {
     static func lines(_ jobs: [JobSummary]) -> [String] {
         if jobs.isEmpty { return ["no jobs"] }
         var table = TextTable([
-            "JOB", "STATE", "MODEL", ">TOKENS", "WORKER", ">ATTEMPTS", "CONTINUITY", ">AGE", "KEY", "ERROR",
+            "JOB", "STATE", "PRIORITY", "CLIENT", "MODEL", ">TOKENS", "WORKER", ">ATTEMPTS", "CONTINUITY", ">AGE",
+            "KEY", "ERROR",
         ])
         for job in jobs {
             table.add([
-                job.job, job.state, job.model, "\(job.tokens)/\(job.maximumTokens)", job.worker, String(job.attempts),
-                job.continuity, StatusTable.duration(milliseconds: job.ageMilliseconds), job.key,
+                job.job, job.state, job.priority, job.client, job.model, "\(job.tokens)/\(job.maximumTokens)",
+                job.worker,
+                String(job.attempts), job.continuity, StatusTable.duration(milliseconds: job.ageMilliseconds), job.key,
                 job.error?.code ?? "",
             ])
         }

@@ -10,7 +10,8 @@ enum StatusTable {
             "coordinator \(status.coordinator)  version \(status.version)  pid \(status.pid)  "
                 + "up \(duration(milliseconds: status.uptimeMilliseconds))  journal \(status.journal)",
             "streams     \(streams.active) active  \(streams.queued) queued  \(streams.completed) completed  "
-                + "\(streams.failed) failed  \(streams.cancelled) cancelled  \(status.failovers) failovers",
+                + "\(streams.failed) failed  \(streams.cancelled) cancelled  \(status.failovers) failovers  "
+                + "\(status.hedges) hedges",
             "tokens      \(status.tokens) total  \(decimal(status.tokensPerSecond))/s",
             "times (ms)  first token \(quantiles(status.firstToken))  between tokens \(quantiles(status.interToken))  "
                 + "queue \(quantiles(status.queueWait))",

@@ -9,6 +9,9 @@ struct LocalCluster: Sendable {
     /// The coordinator's folder.
     let data: String?
 
+    /// The coordinator's arguments for clients' shares.
+    let shareArguments: [String]
+
     /// The number of workers.
     let workers: Int
 
@@ -33,7 +36,7 @@ struct LocalCluster: Sendable {
         let workers = endpoints?.workers ?? workersEndpoint
         if child == 0 {
             let folder = data.map { ["--data", $0] } ?? []
-            return ["coordinator", "--clients", clients, "--workers", workers] + folder + common
+            return ["coordinator", "--clients", clients, "--workers", workers] + folder + shareArguments + common
         }
         return ["worker", "--coordinator", Self.reachable(workers), "--name", names[child]] + workerArguments + common
     }

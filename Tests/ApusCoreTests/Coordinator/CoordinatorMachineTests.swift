@@ -32,8 +32,8 @@ import Testing
             return
         }
         #expect(record.request.sampling.seed != nil)
-        bench.step(10, 1, 0..<5, end: .length)
-        #expect(bench.turn.tokens.first?.tokens == 5)
+        bench.step(10, 1, 0..<100, end: .length)
+        #expect(bench.turn.tokens.first?.tokens == 100)
         guard case .ended(_, let end, _) = bench.turn.records.last else {
             Issue.record("the end is not journaled")
             return
@@ -68,7 +68,7 @@ import Testing
         let preferred = bench.tell { $0.workerUnreachable(MachineBench.peer(10), at: $1, into: &$2) }
         #expect(preferred.assignments == [[12, 1, 2, 1]])
         bench.step(12, 1, epoch: 2, 1..<2)
-        let other = bench.tell { $0.workerUnreachable(MachineBench.peer(12), at: $1, into: &$2) }
+        let other = bench.lose(12, beating: 11..<12)
         #expect(other.assignments == [[11, 1, 3, 2]])
         let end = bench.step(11, 1, epoch: 3, 2..<3, end: .stop).ends.first
         #expect(end?.continuity == .consistent)
@@ -137,25 +137,88 @@ import Testing
                 Issue.record("the stream was not assigned")
                 return
             }
-            effects = bench.tell { $0.workerUnreachable(MachineBench.peer(worker), at: $1, into: &$2) }
+            effects = bench.lose(worker, beating: 10..<14)
         }
         #expect(effects.assignments.isEmpty)
         #expect(effects.ends.first?.error?.code == .attemptsExhausted)
         #expect(bench.machine.workerViews.filter { $0.state == "ready" }.count == 1)
     }
 
+    @Test func `A job that kills workers at one index takes three of them at most, whatever it brings before`() {
+        var bench = MachineBench()
+        for worker in 10..<15 { bench.register(UInt64(worker), slots: 1) }
+        var effects = bench.submit()
+        var deaths = 0
+        while let assignment = effects.assignments.first {
+            // The last tokens before a death are lost on the way, each time others.
+            let next = Int(assignment[3])
+            let reached = 20 - deaths
+            if reached > next { bench.step(assignment[0], 1, epoch: UInt32(deaths + 1), next..<reached) }
+            effects = bench.lose(assignment[0], beating: 10..<15)
+            deaths += 1
+        }
+        #expect(deaths == 3)
+        #expect(effects.ends.first?.error?.code == .attemptsExhausted)
+    }
+
+    @Test func `A stream that went from one dead worker to the next waits until the dead are known`() {
+        var bench = MachineBench()
+        for worker in 10..<14 { bench.register(UInt64(worker), slots: 1) }
+        bench.submit()
+        // All but the last die at once; the coordinator learns of the deaths one after the other.
+        #expect(
+            bench.tell { $0.workerUnreachable(MachineBench.peer(10), at: $1, into: &$2) }.assignments == [
+                [11, 1, 2, 0]
+            ]
+        )
+        #expect(bench.tell { $0.workerUnreachable(MachineBench.peer(11), at: $1, into: &$2) }.assignments.isEmpty)
+        #expect(bench.pass(.milliseconds(600), beating: [MachineBench.peer(13)]).assignments == [[13, 1, 3, 0]])
+    }
+
+    @Test func `An end by length before the length is reached is no end`() {
+        var bench = MachineBench()
+        bench.register(10)
+        bench.submit()
+        bench.register(11)
+        #expect(bench.step(10, 1, 0..<5, end: .length).assignments == [[11, 1, 2, 5]])
+        #expect(bench.machine.counters.violations == 1)
+    }
+
+    @Test func `A stream that failed on one worker is not kept from it where the other one leaves`() {
+        var bench = MachineBench()
+        bench.register(10)
+        bench.submit()
+        bench.register(11)
+        bench.tell { $0.leaveRequested(by: MachineBench.peer(11), at: $1, into: &$2) }
+        let failure = ApusError(.engineFailure, "no memory")
+        #expect(bench.step(10, 1, 0..<2, end: .failed, error: failure).assignments == [[10, 1, 2, 2]])
+    }
+
+    @Test func `A stream that waits for another worker than it failed on goes back when that one is gone`() {
+        var bench = MachineBench()
+        bench.register(11, slots: 1)
+        bench.submit("other")
+        bench.register(10)
+        bench.submit()
+        let failure = ApusError(.engineFailure, "no memory")
+        #expect(bench.step(10, 2, 0..<2, end: .failed, error: failure).assignments.isEmpty)
+        let effects = bench.tell { $0.left(MachineBench.peer(11), at: $1, into: &$2) }
+        #expect(effects.assignments.sorted { $0[1] < $1[1] } == [[10, 1, 2, 0], [10, 2, 2, 2]])
+    }
+
     @Test func `A stream that goes on between losses is never given up`() {
         var bench = MachineBench()
         bench.register(10, slots: 1)
-        bench.submit()
-        for round in 0..<20 {
+        bench.submit(request: GenerationRequest(prompt: "p", maximumTokens: 500))
+        for round in 0..<12 {
             let worker = UInt64(10 + round)
-            bench.step(worker, 1, epoch: UInt32(round + 1), round..<round + 1)
-            #expect(bench.sent() == [1: [round..<round + 1]])
+            let next = 32 * (round + 1)
+            bench.step(worker, 1, epoch: UInt32(round + 1), next - 32..<next)
+            #expect(bench.sent() == [1: [next - 32..<next]])
             bench.tell { $0.workerUnreachable(MachineBench.peer(worker), at: $1, into: &$2) }
             #expect(
                 bench.register(worker + 1, slots: 1).assignments == [
-                    [worker + 1, 1, UInt64(round + 2), UInt64(round + 1)]
+                    [worker + 1, 1, UInt64(round + 2), UInt64(next)]
                 ]
             )
         }
@@ -191,6 +254,19 @@ import Testing
         bench.tell { $0.stepReceived(.init(progress: 5, isBusy: true), from: MachineBench.peer(10), at: $1, into: &$2) }
         #expect(bench.machine.workerViews.first?.state == "suspect")
         bench.tell { $0.stepReceived(.init(progress: 6, isBusy: true), from: MachineBench.peer(10), at: $1, into: &$2) }
+        #expect(bench.machine.workerViews.first?.state == "quarantined")
+        for round in 0..<50 {
+            bench.now = bench.now + .milliseconds(25)
+            bench.tell { machine, now, turn in
+                machine.stepReceived(
+                    .init(progress: 7 + UInt64(round), isBusy: true),
+                    from: MachineBench.peer(10),
+                    at: now,
+                    into: &turn
+                )
+                machine.ticked(at: now, into: &turn)
+            }
+        }
         #expect(bench.machine.workerViews.first?.state == "ready")
     }
 
@@ -319,7 +395,7 @@ import Testing
     }
 
     @Test func `A full queue rejects with a time to wait`() {
-        var bench = MachineBench { $0.queueLimit = 2 }
+        var bench = MachineBench { $0.admission.streams = 2 }
         bench.submit("a")
         bench.submit("b")
         guard case .reject(_, _, let error) = bench.submit("c").first else {

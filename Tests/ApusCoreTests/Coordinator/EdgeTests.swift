@@ -24,7 +24,7 @@ import Testing
         bench.register(11, context: 500)
         let lost = bench.tell { $0.workerUnreachable(MachineBench.peer(10), at: $1, into: &$2) }
         #expect(lost.assignments == [[11, 1, 2, 3]])
-        #expect(bench.step(11, 1, epoch: 2, 3..<4, end: .length).ends.first?.continuity == .consistent)
+        #expect(bench.step(11, 1, epoch: 2, 3..<4, end: .stop).ends.first?.continuity == .consistent)
     }
 
     @Test func `A prompt that is too long for one worker goes to one with more room`() {
@@ -83,8 +83,7 @@ import Testing
         bench.tell { $0.workerUnreachable(MachineBench.peer(10), at: $1, into: &$2) }
         bench.register(12, fingerprint: other)
         bench.register(13)
-        let moved = bench.tell { $0.workerUnreachable(MachineBench.peer(11), at: $1, into: &$2) }
-        #expect(moved.assignments == [[13, 1, 3, 2]])
+        #expect(bench.lose(11, beating: 12..<14).assignments == [[13, 1, 3, 2]])
     }
 
     @Test func `Jobs for a model that is not there yet wait for it without a queue of their own`() {
@@ -114,6 +113,7 @@ import Testing
         for epoch: UInt32 in 1...3 {
             #expect(effects.assignments.count == 1)
             effects = bench.step(10, 1, epoch: epoch, 0..<0, end: .failed, error: full)
+            effects += bench.pass(.milliseconds(600), beating: [MachineBench.peer(10)])
         }
         #expect(effects.ends.first?.error?.code == .attemptsExhausted)
     }

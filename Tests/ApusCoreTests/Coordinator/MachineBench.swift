@@ -47,6 +47,13 @@ struct MachineBench {
         return effects
     }
 
+    /// A worker's connection is gone; then time passes, in which all others beat, until what was held back goes on.
+    mutating func lose(_ worker: UInt64, beating workers: Range<UInt64>) -> [Effect] {
+        let effects = tell { $0.workerUnreachable(Self.peer(worker), at: $1, into: &$2) }
+        let connected = machine.connectedWorkers
+        return effects + pass(.milliseconds(600), beating: workers.map(Self.peer).filter(connected.contains))
+    }
+
     static func peer(_ number: UInt64) -> WorkerPeer { WorkerPeer(rawValue: number) }
 
     @discardableResult

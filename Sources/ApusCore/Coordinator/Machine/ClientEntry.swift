@@ -5,6 +5,9 @@ struct ClientEntry: Sendable {
     let peer: ClientPeer
     var name: String
 
+    /// The key of its name: clients of one name share one share of the workers.
+    var key: ClientKey { ClientKey(name: name) }
+
     /// The streams that it follows.
     var following: Set<StreamID> = []
 
@@ -16,6 +19,12 @@ struct ClientEntry: Sendable {
 
     /// Tokens that it was sent from the journal in the present turn.
     var replayed = 0
+
+    /// What stands at a place that no client has.
+    static let vacant = ClientEntry(peer: ClientPeer(rawValue: .max), name: "")
+
+    /// Whether no client has the place.
+    var isVacant: Bool { peer == Self.vacant.peer }
 
     /// The place of its tokens in the present turn's outgoing columns.
     var outgoing: Int?

@@ -1,16 +1,19 @@
 public import ApusModel
 
 extension CoordinatorMachine {
+    /// The name of clients that do not say one: all of them share its part of the workers.
+    public static let unnamed = "unnamed"
+
     /// A client said hello, or sent anything as a peer that is not known yet.
     ///
     /// - Returns: Whether it is taken; `false` when `clientLimit` clients are connected.
     public mutating func clientJoined(_ peer: ClientPeer, name: String?) -> Bool {
         if let place = clientPlaces[peer] {
-            if let name { clients[place]?.name = name }
+            if let name { clients[place].name = name }
             return true
         }
         guard clientPlaces.count < settings.clientLimit else { return false }
-        let entry = ClientEntry(peer: peer, name: name ?? "unnamed")
+        let entry = ClientEntry(peer: peer, name: name ?? Self.unnamed)
         if let place = vacantClients.popLast() {
             clients[place] = entry
             clientPlaces[peer] = place
@@ -24,8 +27,8 @@ extension CoordinatorMachine {
     /// A client's connection is gone: nobody follows its streams through it any more; the streams go on.
     public mutating func clientLost(_ peer: ClientPeer, into turn: inout Turn) {
         guard let place = clientPlaces.removeValue(forKey: peer) else { return }
-        let followed = clients[place]?.following.sorted() ?? []
-        clients[place] = nil
+        let followed = clients[place].following.sorted()
+        clients[place] = .vacant
         vacantClients.append(place)
         for stream in followed {
             guard let entry = ledger.place(of: stream) else { continue }
@@ -37,16 +40,15 @@ extension CoordinatorMachine {
     /// A client's connection takes nothing more for now.
     public mutating func clientBlocked(_ peer: ClientPeer) {
         guard let place = clientPlaces[peer] else { return }
-        clients[place]?.isBlocked = true
+        clients[place].isBlocked = true
     }
 
     /// A client's connection takes messages again.
     public mutating func clientUnblocked(_ peer: ClientPeer) {
-        guard let place = clientPlaces[peer], var client = clients[place] else { return }
-        client.isBlocked = false
-        unsettled += client.behind.sorted().map { (place, $0) }
-        client.behind.removeAll()
-        clients[place] = client
+        guard let place = clientPlaces[peer] else { return }
+        clients[place].isBlocked = false
+        unsettled += clients[place].behind.sorted().map { (place, $0) }
+        clients[place].behind.removeAll()
     }
 
     /// A client submitted a job.
@@ -76,11 +78,15 @@ extension CoordinatorMachine {
                 try follow(known, at: place, by: peer, number: number, from: 0, credit: credit, into: &turn)
                 return
             }
-            let model = try admit(request, key: key)
-            let stream = accept(request, key: key, model: model, at: now, into: &turn)
+            guard let client = clientPlaces[peer] else { return }
+            // A client that may follow nothing more is refused before anything is promised.
+            try checkRoom(of: client)
+            let work = try admit(request, key: key, client: clients[client].key)
+            let stream = accept(request, key: key, client: clients[client].name, work: work, at: now, into: &turn)
             guard let place = ledger.place(of: stream) else { return }
+            admission.inserted(ledger[place].waiting)
             try follow(stream, at: place, by: peer, number: number, from: 0, credit: credit, into: &turn)
-            enqueue(place, isFailover: false)
+            enqueue(place)
         } catch {
             counters.rejected += 1
             turn.effects.append(.reject(peer, request: number, error))
@@ -121,7 +127,7 @@ extension CoordinatorMachine {
                 let consumer = ledger[place].consumers.firstIndex(where: { $0.client == client })
             else { continue }
             ledger[place].consumers.remove(at: consumer)
-            clients[client]?.following.remove(ledger[place].id)
+            clients[client].following.remove(ledger[place].id)
             extendWorkerLimit(at: place, into: &turn)
         }
     }
@@ -159,124 +165,10 @@ extension CoordinatorMachine {
             return
         }
         end(place, .cancelled, at: now, into: &turn)
-        // Followers hear of the end first: nothing of the stream comes after the answer.
-        settleConsumers(into: &turn)
+        // Followers hear of the end first: nothing of the stream comes after the answer. Other streams may still get tokens in this
+        // turn, which are sent before what is settled here.
+        settleConsumers(of: stream, into: &turn)
         turn.effects.append(.done(peer, request: number))
-    }
-
-    // MARK: - Submission
-
-    private func checkRepeated(_ request: GenerationRequest, at place: Int) throws(ApusError) {
-        var first = ledger[place].request
-        var second = request
-        let isSamePrompt = ledger[place].promptDigest == StreamEntry.digest(request.prompt)
-        first.prompt = request.prompt
-        if ledger[place].choseSeed { first.sampling.seed = nil }
-        // The deadline and the model may have been filled in at acceptance; what the client left open matches anything.
-        if second.deadline == nil { second.deadline = first.deadline }
-        if second.model == nil { second.model = first.model }
-        if first.model == nil { first.model = second.model }
-        guard isSamePrompt, first == second else {
-            throw ApusError(.keyConflict, "the key belongs to job \(ledger[place].job) with another request")
-        }
-    }
-
-    /// Decides whether a new job is taken, and to which model it is bound.
-    private func admit(_ request: GenerationRequest, key: String) throws(ApusError) -> ModelName? {
-        if isDraining {
-            throw ApusError(.shuttingDown, "the coordinator is shutting down and takes no new jobs")
-        }
-        guard (1...Limits.keyBytes).contains(key.utf8.count) else {
-            throw ApusError(.invalidRequest, "the key must have 1 to \(Limits.keyBytes) bytes")
-        }
-        guard counters.queued < settings.queueLimit else {
-            throw ApusError(
-                .overloaded,
-                "\(counters.queued) streams wait for a slot already; try again later",
-                retryAfter: settings.retryAfter
-            )
-        }
-        guard counters.promptBytes + request.prompt.utf8.count <= settings.promptBytes else {
-            throw ApusError(
-                .overloaded,
-                "the prompts of unfinished jobs take \(counters.promptBytes) bytes already; try again later",
-                retryAfter: settings.retryAfter
-            )
-        }
-        let known = knownModels
-        guard let model = request.model else {
-            // A model whose workers are all gone is no reason to ask which one is meant.
-            let served = Set(workers.filter(\.isConnected).map(\.registration.model)).sorted()
-            let choice = served.isEmpty ? known : served
-            if choice.count > 1 {
-                throw ApusError(
-                    .invalidRequest,
-                    "name a model; this cluster serves \(choice.map(\.text).joined(separator: ", "))"
-                )
-            }
-            return choice.first
-        }
-        guard known.isEmpty || models.contains(model) else {
-            throw ApusError(
-                .unknownModel,
-                "no worker serves \(model); this cluster serves \(known.map(\.text).joined(separator: ", "))"
-            )
-        }
-        return model
-    }
-
-    private mutating func accept(
-        _ request: GenerationRequest,
-        key: String,
-        model: ModelName?,
-        at now: Timestamp,
-        into turn: inout Turn
-    ) -> StreamID {
-        lastStream += 1
-        let stream = StreamID(rawValue: lastStream)
-        let job = JobID(rawValue: Self.mix(settings.secret &+ lastStream &* 0x9e37_79b9_7f4a_7c15))
-        var request = request
-        let choseSeed = request.sampling.seed == nil
-        if choseSeed { request.sampling.seed = Self.mix(~job.rawValue) }
-        let deadline = min(request.deadline ?? settings.defaultDeadline, settings.longestDeadline)
-        request.deadline = deadline
-        var entry = StreamEntry(
-            id: stream,
-            job: job,
-            key: key,
-            request: request,
-            choseSeed: choseSeed,
-            acceptedAt: now,
-            deadline: now + deadline
-        )
-        entry.model = model
-        entry.promptDigest = StreamEntry.digest(request.prompt)
-        counters.promptBytes += request.prompt.utf8.count
-        _ = ledger.insert(entry)
-        jobs[job] = stream
-        keys[key] = stream
-        deadlines.insert(stream, at: now + deadline)
-        turn.records.append(
-            .accepted(
-                AcceptedRecord(
-                    job: job,
-                    stream: stream,
-                    key: key,
-                    client: "",
-                    request: request,
-                    choseSeed: choseSeed,
-                    acceptedAt: now
-                )
-            )
-        )
-        return stream
-    }
-
-    /// A bijection that spreads counted numbers over 64 bits (the finaliser of SplitMix64).
-    private static func mix(_ value: UInt64) -> UInt64 {
-        var mixed = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 
     // MARK: - Following
@@ -290,16 +182,10 @@ extension CoordinatorMachine {
         credit: Int,
         into turn: inout Turn
     ) throws(ApusError) {
-        guard let client = clientPlaces[peer], let following = clients[client]?.following.count else { return }
+        guard let client = clientPlaces[peer] else { return }
         let present = ledger[place].consumers.firstIndex { $0.client == client }
         if present == nil {
-            guard following < settings.streamsPerClient else {
-                throw ApusError(
-                    .overloaded,
-                    "the client follows \(following) streams already",
-                    retryAfter: settings.retryAfter
-                )
-            }
+            try checkRoom(of: client)
             guard ledger[place].consumers.count < settings.consumersPerStream else {
                 throw ApusError(
                     .overloaded,
@@ -313,7 +199,7 @@ extension CoordinatorMachine {
             ledger[place].consumers[present] = consumer
         } else {
             ledger[place].consumers.append(consumer)
-            clients[client]?.following.insert(stream)
+            clients[client].following.insert(stream)
         }
         turn.effects.append(
             .accept(
@@ -328,31 +214,53 @@ extension CoordinatorMachine {
         extendWorkerLimit(at: place, into: &turn)
     }
 
+    /// Whether a client may follow one more stream.
+    private func checkRoom(of client: Int) throws(ApusError) {
+        let following = clients[client].following.count
+        guard following < settings.streamsPerClient else {
+            throw ApusError(
+                .overloaded,
+                "the client follows \(following) streams already",
+                retryAfter: settings.retryAfter
+            )
+        }
+    }
+
     /// A client may not make the coordinator send more than a window at once.
     private func bound(credit: Int, from cursor: Int) -> Int {
         min(max(credit, cursor), cursor + Limits.creditWindow)
     }
 
     /// Sends what is available to every consumer that was marked, and its end to one that has everything.
-    mutating func settleConsumers(into turn: inout Turn) {
+    ///
+    /// - Parameters:
+    ///   - only: The one stream whose consumers are settled, which gets no more tokens in this turn; `nil` for all streams, when the
+    ///     turn ends.
+    ///   - turn: Receives what is sent.
+    mutating func settleConsumers(of only: StreamID? = nil, into turn: inout Turn) {
         var later: [(client: Int, stream: StreamID)] = []
         for (client, stream) in unsettled {
-            guard let place = ledger.place(of: stream), let peer = clients[client]?.peer,
+            if let only, stream != only {
+                later.append((client, stream))
+                continue
+            }
+            guard let place = ledger.place(of: stream),
                 let position = ledger[place].consumers.firstIndex(where: { $0.client == client })
             else { continue }
-            if clients[client]?.isBlocked == true {
-                clients[client]?.behind.insert(stream)
+            let peer = clients[client].peer
+            if clients[client].isBlocked {
+                clients[client].behind.insert(stream)
                 continue
             }
             ledger[place].consumers[position].isSettled = true
             let consumer = ledger[place].consumers[position]
             let isCancelled = ledger[place].end?.reason == .cancelled
             let wanted = isCancelled ? 0 : min(ledger[place].next, consumer.limit) - consumer.cursor
-            let count = min(wanted, settings.replayTokens - (clients[client]?.replayed ?? 0))
+            let count = min(wanted, settings.replayTokens - clients[client].replayed)
             if count > 0 {
                 turn.effects.append(.replay(peer, stream, from: consumer.cursor, count: count))
                 ledger[place].consumers[position].cursor += count
-                clients[client]?.replayed += count
+                clients[client].replayed += count
             }
             if count < wanted {
                 later.append((client, stream))
@@ -363,7 +271,7 @@ extension CoordinatorMachine {
             {
                 turn.effects.append(.finish(peer, stream, ledger[place].job, end))
                 ledger[place].consumers.remove(at: position)
-                clients[client]?.following.remove(stream)
+                clients[client].following.remove(stream)
             }
         }
         unsettled = later

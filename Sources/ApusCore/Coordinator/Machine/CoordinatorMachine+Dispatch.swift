@@ -1,89 +1,176 @@
 import ApusModel
 
 extension CoordinatorMachine {
-    /// Puts a stream that waits for a slot into the queue of its model.
-    mutating func enqueue(_ place: Int, isFailover: Bool) {
+    /// Streams at the head of a line that may be passed over in a turn because no vacant worker has room for them.
+    private static let passedOver = 16
+
+    /// Lets a stream wait for a slot: in the line of its model, or for the model to come.
+    mutating func enqueue(_ place: Int) {
         counters.queued += 1
-        let stream = ledger[place].id
-        guard let model = ledger[place].model, models.contains(model) else {
-            unbound.append(stream)
-            if unbound.count > 2 * counters.queued + 64 { unbound = unbound.filter(isQueued) }
+        guard let model = ledger[place].model ?? bindToKnown(place) else {
+            ledger[place].phase = .unbound
+            unbound.append(ledger[place].id)
+            if unbound.count > 2 * counters.queued + 64 {
+                unbound = unbound.filter { stream in
+                    ledger.place(of: stream).map { ledger[$0].phase == .unbound } ?? false
+                }
+            }
             return
         }
-        queues[queuePlace(of: model)].append(stream, isFailover: isFailover)
+        ledger[place].phase = .queued
+        models[model].line.insert(ledger[place].waiting)
         needsDispatch = true
     }
 
-    /// Whether a stream is kept and waits for a slot.
-    private func isQueued(_ stream: StreamID) -> Bool {
-        ledger.place(of: stream).map { ledger[$0].isQueued } ?? false
-    }
-
-    /// Queues the streams that waited for this model to come, or for any.
-    mutating func bindUnbound(to model: ModelName) {
-        let waiting = unbound
-        unbound.removeAll()
-        let queue = queuePlace(of: model)
-        for stream in waiting {
-            guard let place = ledger.place(of: stream), ledger[place].isQueued else { continue }
-            guard ledger[place].model == nil || ledger[place].model == model else {
-                unbound.append(stream)
-                continue
-            }
-            ledger[place].model = model
-            queues[queue].append(stream, isFailover: false)
+    /// Binds a stream to the model that its request names, if a known worker serves it.
+    mutating func bindToKnown(_ place: Int) -> Int? {
+        guard let name = ledger[place].request.model, let model = modelPlaces[name], models[model].workers > 0 else {
+            return nil
         }
+        bind(place, to: model)
+        return model
     }
 
     /// Leases vacant slots to waiting streams, as long as there are both.
     mutating func dispatch(at now: Timestamp, into turn: inout Turn) {
-        for queue in queues.indices {
-            while let stream = queues[queue].first {
-                guard let place = ledger.place(of: stream), ledger[place].isQueued else {
-                    queues[queue].removeFirst()
-                    continue
-                }
-                guard
-                    let worker = Placement.choose(
-                        among: workers,
-                        model: queues[queue].model,
-                        contextTokens: contextTokens(of: place, model: queues[queue].model),
-                        preferring: ledger[place].fingerprint
-                    )
-                else { break }
-                queues[queue].removeFirst()
-                lease(place, to: worker, at: now, into: &turn)
-            }
-            if queues[queue].count > 2 * counters.queued + 64 {
-                queues[queue].compact(keeping: isQueued)
-            }
+        for model in models.indices where models[model].line.count > 0 {
+            dispatch(model: model, at: now, into: &turn)
         }
     }
 
-    private mutating func lease(_ place: Int, to worker: Int, at now: Timestamp, into turn: inout Turn) {
+    private mutating func dispatch(model: Int, at now: Timestamp, into turn: inout Turn) {
+        var passed: [WaitingStream] = []
+        while models[model].pool.hasVacancy, let waiting = models[model].line.first {
+            guard let place = ledger.place(of: waiting.stream) else { preconditionFailure("a forgotten stream waits") }
+            // Time is looked at in ticks; a stream whose deadline passed since the last one is not started any more.
+            if ledger[place].deadline <= now {
+                expire(waiting.stream, at: now, into: &turn)
+                continue
+            }
+            guard let choice = chooseWorker(for: place, model: model) else {
+                // Only a stream that needs a larger context, or must not go back where it failed, is passed over: it had
+                // its turn before, so that taking it out and back in charges nobody.
+                guard waiting.isFailover, passed.count < Self.passedOver else { break }
+                models[model].line.remove(waiting)
+                passed.append(waiting)
+                continue
+            }
+            _ = models[model].line.takeFirst()
+            lease(place, to: choice, at: now, into: &turn)
+        }
+        for waiting in passed { models[model].line.insert(waiting) }
+    }
+
+    /// Which worker takes a stream now; `nil` where no vacant one may.
+    mutating func chooseWorker(for place: Int, model: Int) -> Placement? {
+        var query = query(for: place, model: model)
+        query.avoiding = ledger[place].avoided
+        if let choice = choose(query, model: model) { return choice }
+        guard let avoided = query.avoiding,
+            !models[model].pool.hasTrusted(contextTokens: query.contextTokens, besides: avoided)
+        else { return nil }
+        query.avoiding = nil
+        return choose(query, model: model)
+    }
+
+    /// Asks which worker takes a stream.
+    mutating func choose(_ query: PlacementQuery, model: Int) -> Placement? {
+        let worker = models[model].choice.choose(
+            for: query,
+            in: models[model].pool,
+            prefixes: models[model].prefixes,
+            costs: costs
+        )
+        guard let worker else { return nil }
+        guard !query.blocks.isEmpty else { return Placement(worker: worker, cachedTokens: 0) }
+        let prefixes = models[model].prefixes
+        let depth = prefixes.depth(of: query.blocks, for: worker, known: prefixes.knownDepth(of: query.blocks))
+        return Placement(worker: worker, cachedTokens: depth * WorkerChoice.blockTokens)
+    }
+
+    /// What placement has to know of a stream.
+    @inline(__always)
+    func query(for place: Int, model: Int) -> PlacementQuery {
+        PlacementQuery(
+            stream: ledger[place].id,
+            epoch: ledger[place].epoch.next,
+            promptTokens: ledger[place].prefillEstimate - ledger[place].next,
+            historyTokens: ledger[place].next,
+            blocks: models[model].prefixes.count == 0 ? [] : ledger[place].request.prefixBlocks,
+            contextTokens: contextTokens(of: place, model: model),
+            fingerprint: ledger[place].fingerprint,
+            avoiding: nil
+        )
+    }
+
+    /// Starts a stream's next attempt.
+    private mutating func lease(
+        _ place: Int,
+        to choice: Placement,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        let worker = choice.worker
         let registration = workers[worker].registration
         let epoch = ledger[place].epoch.next
-        if epoch > Epoch.none.next {
-            let continuity = continuity(of: place, on: registration)
-            ledger[place].continuity = max(ledger[place].continuity, continuity)
+        if epoch == Epoch.none.next {
+            admission.removed(ledger[place].waiting)
+            ledger[place].isCharged = true
+            retries.attemptStarted()
+        } else {
+            ledger[place].continuity = max(ledger[place].continuity, continuity(of: place, on: registration))
         }
+        ledger[place].phase = .running
         ledger[place].epoch = epoch
+        ledger[place].accepting = epoch
         ledger[place].leaseFingerprint = registration.fingerprint
         ledger[place].contextTokens = max(ledger[place].contextTokens, registration.contextTokens)
-        ledger[place].worker = worker
         ledger[place].attemptStart = ledger[place].next
-        ledger[place].workerLimit = workerLimit(at: place)
-        ledger[place].previousLease = nil
-        ledger[place].nextLease = workers[worker].firstLease
-        if let head = workers[worker].firstLease { ledger[head].previousLease = place }
-        workers[worker].firstLease = place
-        workers[worker].leases += 1
+        ledger[place].avoided = nil
+        ledger[place].pendingPrefill = max(0, ledger[place].prefillEstimate - choice.cachedTokens)
         counters.queued -= 1
-        counters.active += 1
+        seat(place, on: worker, at: now)
         if ledger[place].dispatchedAt == nil {
             ledger[place].dispatchedAt = now
             turn.queueWaits.append(MeasuredTime(worker: registration.name, time: now - ledger[place].acceptedAt))
         }
+        announce(place, epoch, on: worker, isHedge: false, at: now, into: &turn)
+    }
+
+    /// Puts a stream on its worker's list.
+    ///
+    /// - Parameters:
+    ///   - place: The stream's place.
+    ///   - worker: The worker's place.
+    ///   - limit: The index up to which the worker may compute, as it knows or will be told in this turn; `nil` for as far as its
+    ///     window and the consumers allow.
+    ///   - now: The present moment.
+    mutating func seat(_ place: Int, on worker: Int, limit: Int? = nil, at now: Timestamp) {
+        ledger[place].worker = worker
+        ledger[place].recoverableFrom = nil
+        ledger[place].workerLimit = limit ?? workerLimit(at: place)
+        ledger[place].pausedSince = nil
+        ledger[place].previousLease = nil
+        ledger[place].nextLease = workers[worker].firstLease
+        if let head = workers[worker].firstLease { ledger[head].previousLease = place }
+        workers[worker].firstLease = place
+        costs[worker].leases += 1
+        costs[worker].pendingPrefillTokens += ledger[place].pendingPrefill
+        counters.active += 1
+        refreshStanding(of: worker)
+        if ledger[place].next >= ledger[place].workerLimit { paused(place, at: now) }
+    }
+
+    /// Journals an attempt and sends it off.
+    mutating func announce(
+        _ place: Int,
+        _ epoch: Epoch,
+        on worker: Int,
+        isHedge: Bool,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        let registration = workers[worker].registration
         turn.records.append(
             .leased(
                 LeaseRecord(
@@ -94,8 +181,8 @@ extension CoordinatorMachine {
                     fingerprint: registration.fingerprint,
                     exactness: registration.exactness,
                     contextTokens: registration.contextTokens,
-                    losses: ledger[place].barren,
-                    isHedge: false,
+                    losses: ledger[place].losses,
+                    isHedge: isHedge,
                     leasedAt: now
                 )
             )
@@ -112,167 +199,22 @@ extension CoordinatorMachine {
         )
     }
 
-    private func continuity(of place: Int, on registration: WorkerRegistration) -> Continuity {
-        if ledger[place].next == 0 { return .restart }
-        let isEqual =
-            ledger[place].fingerprint == registration.fingerprint && registration.exactness == .exact
-            && ledger[place].contextTokens <= registration.contextTokens
-        return isEqual ? .exact : .consistent
+    /// What an attempt on a worker does to a stream's continuity.
+    func continuity(of place: Int, on registration: WorkerRegistration) -> Continuity {
+        ledger[place].continuity(
+            onFingerprint: registration.fingerprint,
+            exactness: registration.exactness,
+            contextTokens: registration.contextTokens
+        )
     }
 
     /// The context that the next worker of a stream must have.
     ///
-    /// Where no connected worker has as much as the stream began with, the largest there is has to do; the continuation is then
+    /// Where no worker that serves has as much as the stream began with, the largest there is has to do; the continuation is then
     /// not exact.
-    private func contextTokens(of place: Int, model: ModelName) -> Int {
+    private func contextTokens(of place: Int, model: Int) -> Int {
         let wanted = ledger[place].contextTokens
-        guard wanted > 0, let largest = largestContext(of: model) else { return 0 }
+        guard wanted > 0, let largest = models[model].pool.largestContext else { return 0 }
         return min(wanted, largest)
-    }
-
-    /// The largest context of the connected workers that serve a model.
-    func largestContext(of model: ModelName) -> Int? {
-        workers.filter { $0.isConnected && $0.registration.model == model }.map(\.registration.contextTokens).max()
-    }
-
-    /// Takes a stream off its worker's list.
-    private mutating func unlease(_ place: Int, from worker: Int) {
-        let (previous, next) = (ledger[place].previousLease, ledger[place].nextLease)
-        if let previous { ledger[previous].nextLease = next } else { workers[worker].firstLease = next }
-        if let next { ledger[next].previousLease = previous }
-        ledger[place].previousLease = nil
-        ledger[place].nextLease = nil
-        ledger[place].worker = nil
-        workers[worker].leases -= 1
-        counters.active -= 1
-        needsDispatch = true
-    }
-
-    /// The places of the streams that are leased to a worker, oldest stream first.
-    func leased(to worker: Int) -> [Int] {
-        var places: [Int] = []
-        var place = workers[worker].firstLease
-        while let present = place {
-            places.append(present)
-            place = ledger[present].nextLease
-        }
-        return places.sorted { ledger[$0].id < ledger[$1].id }
-    }
-
-    /// An attempt is over without an end of its stream: the stream goes on elsewhere, unless it seems to kill its workers.
-    ///
-    /// Attempts count against a stream only while they bring no token: a job that makes its workers die does so at the same index
-    /// each time, whereas a stream that goes on between losses is a victim.
-    /// An attempt that its worker gave back in good order does not count at all.
-    mutating func loseAttempt(
-        _ place: Int,
-        cause: String,
-        countsAgainstStream: Bool = true,
-        at now: Timestamp,
-        into turn: inout Turn
-    ) {
-        guard let worker = ledger[place].worker else { return }
-        unlease(place, from: worker)
-        settleAttempt(place)
-        if countsAgainstStream { ledger[place].barren += 1 }
-        counters.failovers += 1
-        enqueue(place, isFailover: true)
-        if ledger[place].barren >= settings.barrenAttempts {
-            let message =
-                "\(ledger[place].barren) attempts in a row brought no token; the last one was lost because: \(cause)"
-            end(place, .failed, error: ApusError(.attemptsExhausted, message), at: now, into: &turn)
-        }
-    }
-
-    /// Notes what an attempt that is over has brought.
-    private mutating func settleAttempt(_ place: Int) {
-        guard ledger[place].next > ledger[place].attemptStart else { return }
-        ledger[place].barren = 0
-        ledger[place].fingerprint = ledger[place].leaseFingerprint
-    }
-
-    /// Takes slots from streams that only wait for their consumers, where other streams wait for a slot.
-    ///
-    /// A reader that stands still pauses its own stream and nobody else's: the stream goes on, wherever there is a slot, when it
-    /// is granted credit again.
-    mutating func parkPaused(at now: Timestamp, into turn: inout Turn) {
-        guard counters.queued > 0 else { return }
-        for worker in workers.indices where workers[worker].leases >= workers[worker].registration.slots {
-            for place in leased(to: worker) {
-                guard ledger[place].next >= ledger[place].workerLimit else {
-                    ledger[place].pausedSince = nil
-                    continue
-                }
-                guard let since = ledger[place].pausedSince else {
-                    ledger[place].pausedSince = now
-                    continue
-                }
-                guard now - since >= settings.pauseTolerance else { continue }
-                turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch)
-                unlease(place, from: worker)
-                settleAttempt(place)
-                ledger[place].pausedSince = nil
-                ledger[place].isParked = true
-                counters.parked += 1
-            }
-        }
-    }
-
-    /// Lets a parked stream wait for a slot again, if it may compute now.
-    mutating func unpark(_ place: Int) {
-        guard ledger[place].isParked, workerLimit(at: place) > ledger[place].next else { return }
-        ledger[place].isParked = false
-        counters.parked -= 1
-        enqueue(place, isFailover: true)
-    }
-
-    /// Ends a stream, once and for ever; one that ended already stays as it is.
-    mutating func end(
-        _ place: Int,
-        _ reason: FinishReason,
-        error: ApusError? = nil,
-        at now: Timestamp,
-        into turn: inout Turn
-    ) {
-        guard ledger[place].end == nil else { return }
-        if let worker = ledger[place].worker {
-            unlease(place, from: worker)
-            if !reason.isSuccess { turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch) }
-        } else if ledger[place].isParked {
-            ledger[place].isParked = false
-            counters.parked -= 1
-        } else {
-            counters.queued -= 1
-        }
-        switch reason {
-        case .stop, .length: counters.completed += 1
-        case .cancelled: counters.cancelled += 1
-        case .failed, .expired: counters.failed += 1
-        }
-        let accepted = ledger[place].acceptedAt
-        let end = StreamEnd(
-            reason: reason,
-            error: error,
-            usage: Usage(promptTokens: ledger[place].promptTokens, completionTokens: ledger[place].next),
-            timings: StreamTimings(
-                queueWait: ledger[place].dispatchedAt.map { $0 - accepted },
-                firstToken: ledger[place].firstTokenAt.map { $0 - accepted },
-                total: now - accepted
-            ),
-            continuity: ledger[place].continuity,
-            attempts: Int(ledger[place].epoch.rawValue)
-        )
-        ledger[place].end = end
-        counters.promptBytes -= ledger[place].request.prompt.utf8.count
-        ledger[place].request.prompt = ""
-        turn.records.append(.ended(ledger[place].id, end, at: now))
-        for consumer in ledger[place].consumers { unsettled.append((consumer.client, ledger[place].id)) }
-        retained.append(ledger[place].id, endedAt: now, tokens: ledger[place].next)
-    }
-
-    private mutating func queuePlace(of model: ModelName) -> Int {
-        if let place = queues.firstIndex(where: { $0.model == model }) { return place }
-        queues.append(WorkQueue(model: model))
-        return queues.count - 1
     }
 }

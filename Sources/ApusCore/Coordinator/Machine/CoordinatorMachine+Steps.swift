@@ -20,12 +20,29 @@ extension CoordinatorMachine {
         guard let worker = heard(from: peer, at: now, into: &turn) else { return }
         if report.progress != workers[worker].progress || !report.isBusy {
             workers[worker].progress = report.progress
-            workers[worker].progressAt = now
+            watches[worker].progressAt = now
             if workers[worker].state == .lost(.hung) { takeBack(worker, at: now, into: &turn) }
         }
         workers[worker].load = report.load
+        costs[worker].prefilled(report.load.prefilledTokens)
+        watches[worker].stepTime = report.load.stepTime
+        costs[worker].pace.observed(
+            progress: report.progress,
+            prefilledTokens: report.load.prefilledTokens,
+            batchSize: report.load.batchSize,
+            stepTime: report.load.stepTime,
+            isBusy: report.isBusy,
+            at: now
+        )
+        if costs[worker].pace.isSlow != workers[worker].isSlow { paceChanged(worker, at: now) }
         if !report.tokens.isEmpty { take(report.tokens, from: worker, at: now, into: &turn) }
         for end in report.ends { attemptEnded(end, on: worker, at: now, into: &turn) }
+        if !report.evictedBlocks.isEmpty {
+            models[workers[worker].model].prefixes.remove(report.evictedBlocks, for: worker)
+        }
+        if !report.cachedBlocks.isEmpty {
+            models[workers[worker].model].prefixes.add(report.cachedBlocks, for: worker)
+        }
     }
 
     /// Takes the rows of a step that are current, and passes them on to the consumers that wait for them.
@@ -60,6 +77,7 @@ extension CoordinatorMachine {
         let new = kept.finish(rows)
         counters.tokens += UInt64(new.tokens)
         workers[worker].tokens += UInt64(new.tokens)
+        admission.served(tokens: new.tokens, at: now)
         if !new.isEmpty { turn.tokens.append(new) }
     }
 
@@ -79,22 +97,36 @@ extension CoordinatorMachine {
         guard let place = ledger.place(of: stream) else { return refuse(stream, epoch, count, on: worker, into: &turn) }
         switch ledger[place].accept(count, at: Int(rows.firstIndexes[row]), epoch: epoch, worker: worker) {
         case .stale:
-            return refuse(stream, epoch, count, on: worker, into: &turn)
+            guard ledger[place].isHedged, hedges[place]?.epoch == epoch, hedges[place]?.worker == worker else {
+                return refuse(stream, epoch, count, on: worker, into: &turn)
+            }
+            return takeHedged(count, at: Int(rows.firstIndexes[row]), for: place, at: now, into: &turn)
         case .broken:
             breakAttempt(place, on: worker, at: now, into: &turn)
             return count
         case .taken(let skip, let isFirst):
-            if isFirst {
-                ledger[place].firstTokenAt = now
-                turn.firstTokens.append(
-                    MeasuredTime(worker: workers[worker].registration.name, time: now - ledger[place].acceptedAt)
-                )
-            }
-            if ledger[place].workerLimit - ledger[place].next < settings.workerWindow / 2 {
-                extendWorkerLimit(at: place, into: &turn)
-            }
+            if ledger[place].isHedged, skip < count { primaryMoved(place, into: &turn) }
+            advanced(place, on: worker, isFirst: isFirst, at: now, into: &turn)
             return skip
         }
+    }
+
+    /// A stream has come further.
+    mutating func advanced(_ place: Int, on worker: Int, isFirst: Bool, at now: Timestamp, into turn: inout Turn) {
+        if ledger[place].pendingPrefill != 0 {
+            costs[worker].prefillEnded(tokens: ledger[place].pendingPrefill)
+            ledger[place].pendingPrefill = 0
+        }
+        if isFirst {
+            ledger[place].firstTokenAt = now
+            turn.firstTokens.append(
+                MeasuredTime(worker: workers[worker].registration.name, time: now - ledger[place].acceptedAt)
+            )
+        }
+        if ledger[place].workerLimit - ledger[place].next < settings.workerWindow / 2 {
+            extendWorkerLimit(at: place, into: &turn)
+        }
+        if ledger[place].next >= ledger[place].workerLimit { paused(place, at: now) }
     }
 
     private mutating func refuse(
@@ -115,7 +147,7 @@ extension CoordinatorMachine {
         let next = ledger[place].next
         let consumer = ledger[place].consumers[0]
         guard consumer.isSettled, consumer.cursor == next - count, consumer.limit >= next,
-            clients[consumer.client]?.isBlocked == false
+            !clients[consumer.client].isBlocked
         else { return nil }
         ledger[place].consumers[0].cursor = next
         return consumer.client
@@ -130,8 +162,8 @@ extension CoordinatorMachine {
             let consumer = ledger[place].consumers[position]
             let count = min(next, consumer.limit) - first
             guard count > 0, consumer.isSettled else { continue }
-            guard clients[consumer.client]?.isBlocked == false else {
-                clients[consumer.client]?.behind.insert(ledger[place].id)
+            guard !clients[consumer.client].isBlocked else {
+                clients[consumer.client].behind.insert(ledger[place].id)
                 continue
             }
             let outgoing = outgoingPlace(of: consumer.client, into: &turn)
@@ -147,12 +179,11 @@ extension CoordinatorMachine {
 
     /// Where a client's tokens of this turn are gathered.
     private mutating func outgoingPlace(of client: Int, into turn: inout Turn) -> Int {
-        guard let entry = clients[client] else { preconditionFailure("a consumer without a client") }
-        if let place = entry.outgoing { return place }
+        if let place = clients[client].outgoing { return place }
         let place = turn.clients.count
         if place == turn.outgoing.count { turn.outgoing.append(TokenColumns()) }
-        turn.clients.append(OutgoingClient(peer: entry.peer, place: place))
-        clients[client]?.outgoing = place
+        turn.clients.append(OutgoingClient(peer: clients[client].peer, place: place))
+        clients[client].outgoing = place
         return place
     }
 
@@ -162,12 +193,22 @@ extension CoordinatorMachine {
         let limit = workerLimit(at: place)
         guard limit > ledger[place].workerLimit else { return }
         ledger[place].workerLimit = limit
+        ledger[place].pausedSince = nil
         turn.acknowledge(workers[worker].peer, ledger[place].id, through: ledger[place].next, limit: limit)
+        if ledger[place].isHedged, let hedge = hedges[place] {
+            turn.acknowledge(
+                workers[hedge.worker].peer,
+                ledger[place].id,
+                through: hedge.next,
+                limit: limit
+            )
+        }
     }
 
     /// The index up to which a worker may compute now.
     ///
     /// A stream that nobody follows runs to its end.
+    @inline(__always)
     func workerLimit(at place: Int) -> Int {
         let window = ledger[place].next + settings.workerWindow
         var furthest: Int?
@@ -176,16 +217,20 @@ extension CoordinatorMachine {
     }
 
     private mutating func attemptEnded(_ end: AttemptEnd, on worker: Int, at now: Timestamp, into turn: inout Turn) {
-        guard let place = ledger.place(of: end.stream), ledger[place].epoch == end.epoch, ledger[place].worker == worker
-        else {
-            counters.stale += 1
-            turn.revoke(workers[worker].peer, end.stream, end.epoch)
-            return
+        guard let place = ledger.place(of: end.stream) else { return refuse(end, on: worker, into: &turn) }
+        if ledger[place].isHedged, hedges[place]?.epoch == end.epoch, hedges[place]?.worker == worker {
+            guard hedgeEnded(end, of: place, at: now, into: &turn) else { return }
+        }
+        guard ledger[place].accepting == end.epoch, ledger[place].worker == worker else {
+            return refuse(end, on: worker, into: &turn)
+        }
+        guard isPossible(end, of: place, on: worker) else {
+            return breakAttempt(place, on: worker, at: now, into: &turn)
         }
         ledger[place].promptTokens = end.promptTokens
         let peer = workers[worker].peer
         if end.reason == .failed, let error = end.error {
-            let wider = largestContext(of: workers[worker].registration.model) ?? 0
+            let wider = models[workers[worker].model].pool.largestContext ?? 0
             if error.code == .promptTooLong, wider > workers[worker].registration.contextTokens {
                 // Another worker has more room; nobody is to blame.
                 ledger[place].contextTokens = workers[worker].registration.contextTokens + 1
@@ -195,7 +240,11 @@ extension CoordinatorMachine {
             }
             if error.code == .engineFailure || error.isRetriable {
                 // A worker that is leaving gives everything back, and must not get it again.
-                if error.code == .shuttingDown { workers[worker].isDraining = true }
+                if error.code == .shuttingDown {
+                    workers[worker].isDraining = true
+                    refreshStanding(of: worker)
+                }
+                ledger[place].avoided = worker
                 turn.revoke(peer, end.stream, end.epoch)
                 let counts = error.code != .shuttingDown
                 loseAttempt(place, cause: error.message, countsAgainstStream: counts, at: now, into: &turn)
@@ -212,10 +261,28 @@ extension CoordinatorMachine {
         }
     }
 
-    /// A worker's rows for a stream leave a gap or go past its end: the attempt can't be trusted any more.
+    /// Whether a stream may end so: with all its tokens, and by its length only where `max_tokens` or the context is reached.
+    @inline(__always)
+    private func isPossible(_ end: AttemptEnd, of place: Int, on worker: Int) -> Bool {
+        guard end.reason.isSuccess else { return true }
+        let next = ledger[place].next
+        if let index = end.endIndex, index != next { return false }
+        return end.reason != .length || next >= ledger[place].request.maximumTokens
+            || next + end.promptTokens >= workers[worker].registration.contextTokens
+    }
+
+    private mutating func refuse(_ end: AttemptEnd, on worker: Int, into turn: inout Turn) {
+        counters.stale += 1
+        turn.revoke(workers[worker].peer, end.stream, end.epoch)
+    }
+
+    /// A worker's rows for a stream leave a gap, go past its end or end too early: the attempt can't be trusted any more.
     private mutating func breakAttempt(_ place: Int, on worker: Int, at now: Timestamp, into turn: inout Turn) {
         counters.violations += 1
-        turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].epoch)
-        loseAttempt(place, cause: "its worker sent a wrong index", at: now, into: &turn)
+        workers[worker].probation.struck(.lied, at: now)
+        refreshStanding(of: worker, at: now)
+        ledger[place].avoided = worker
+        turn.revoke(workers[worker].peer, ledger[place].id, ledger[place].accepting)
+        loseAttempt(place, cause: "its worker sent what can't be", at: now, into: &turn)
     }
 }

@@ -1,39 +1,40 @@
 public import ApusModel
 
 extension CoordinatorMachine {
-    /// When time has to be looked at next.
-    public var nextTick: Timestamp { (lastTick ?? .zero) + settings.tickInterval }
-
     /// Time passed: looks for workers that are silent or hang, for jobs past their deadline and for what may be forgotten.
     public mutating func ticked(at now: Timestamp, into turn: inout Turn) {
-        lastTick = now
-        for place in workers.indices { judge(place, at: now, into: &turn) }
+        nextTick = now + settings.tickInterval
+        for place in watches.indices where watches[place].isWatched { judge(place, at: now, into: &turn) }
+        releaseQuarantined(at: now)
+        endRecovery(at: now)
+        releaseDelayed(at: now)
         parkPaused(at: now, into: &turn)
+        hedgeSlow(at: now, into: &turn)
         while let stream = deadlines.popReached(by: now) { expire(stream, at: now, into: &turn) }
         if deadlines.count > 2 * (counters.queued + counters.active + counters.parked) + 1_024 {
-            deadlines.compact { stream in ledger.place(of: stream).map { ledger[$0].end == nil } ?? false }
+            deadlines.compact { stream in ledger.place(of: stream).map { !ledger[$0].hasEnded } ?? false }
         }
         forgetWorkers(at: now, into: &turn)
         while let stream = retained.popExcess(at: now, settings: settings) { forget(stream, into: &turn) }
     }
 
     private mutating func judge(_ place: Int, at now: Timestamp, into turn: inout Turn) {
-        guard workers[place].state == .ready else { return }
-        if now - workers[place].lastBeat > settings.beatTimeout {
+        let watch = watches[place]
+        if now - watch.lastBeat > settings.beatTimeout {
             lose(place, .silent, at: now, into: &turn)
-        } else if now - workers[place].progressAt > settings.hangGrace + workers[place].load.stepTime {
+        } else if now - watch.progressAt > settings.hangGrace + watch.stepTime {
             lose(place, .hung, at: now, into: &turn)
         }
     }
 
-    private mutating func expire(_ stream: StreamID, at now: Timestamp, into turn: inout Turn) {
-        guard let place = ledger.place(of: stream), ledger[place].end == nil else { return }
+    mutating func expire(_ stream: StreamID, at now: Timestamp, into turn: inout Turn) {
+        guard let place = ledger.place(of: stream), !ledger[place].hasEnded else { return }
         let waited = "\((ledger[place].deadline - ledger[place].acceptedAt).inSeconds) s"
         let message: String
         if ledger[place].dispatchedAt == nil {
-            let served = ledger[place].model.map { " for \($0)" } ?? ""
+            let served = ledger[place].model.map { " for \(models[$0].name)" } ?? ""
             message = "no worker\(served) had a slot within the job's deadline of \(waited)"
-        } else if ledger[place].isQueued {
+        } else if ledger[place].phase.isWaiting {
             message = "its worker was lost and no other had a slot within the job's deadline of \(waited)"
         } else {
             message = "the job did not end within its deadline of \(waited)"
@@ -45,15 +46,22 @@ extension CoordinatorMachine {
         guard let place = ledger.place(of: stream) else { return }
         let error = ApusError(.notFound, "the job ended and is kept no longer; its remaining tokens are gone")
         for consumer in ledger[place].consumers {
-            clients[consumer.client]?.following.remove(stream)
-            guard let peer = clients[consumer.client]?.peer, var end = ledger[place].end else { continue }
+            clients[consumer.client].following.remove(stream)
+            guard var end = ledger[place].end else { continue }
             end.reason = .failed
             end.error = error
-            turn.effects.append(.finish(peer, stream, ledger[place].job, end))
+            turn.effects.append(.finish(clients[consumer.client].peer, stream, ledger[place].job, end))
         }
+        drop(place)
+        turn.records.append(.forgotten(stream))
+    }
+
+    /// Takes an ended stream out of the ledger.
+    mutating func drop(_ place: Int) {
+        let stream = ledger[place].id
         jobs[ledger[place].job] = nil
         if keys[ledger[place].key] == stream { keys[ledger[place].key] = nil }
+        if let model = ledger[place].model { models[model].streams -= 1 }
         ledger.remove(at: place)
-        turn.records.append(.forgotten(stream))
     }
 }

@@ -5,7 +5,7 @@ public struct WorkerView: Sendable {
     /// What it said of itself.
     public let registration: WorkerRegistration
 
-    /// `ready`, `draining`, `suspect` (silent or hung, still connected) or `lost`.
+    /// `ready`, `draining`, `slow`, `quarantined`, `suspect` (silent or hung, still connected) or `lost`.
     public let state: String
 
     /// Streams that are leased to it.
@@ -25,7 +25,7 @@ public struct WorkerView: Sendable {
 }
 
 /// A job as an operator sees it.
-public struct JobView: Sendable {
+public struct JobView: Hashable, Sendable {
     /// The job's name.
     public let job: JobID
 
@@ -35,8 +35,14 @@ public struct JobView: Sendable {
     /// Its idempotency key.
     public let key: String
 
-    /// `queued`, `streaming` or the reason of its end.
+    /// `queued`, `streaming`, `paused` or the reason of its end.
     public let state: String
+
+    /// How urgent it is.
+    public let priority: Priority
+
+    /// The name of the client that submitted it.
+    public let client: String
 
     /// The model that it is bound to.
     public let model: ModelName?
@@ -66,30 +72,39 @@ public struct JobView: Sendable {
 extension CoordinatorMachine {
     /// All workers in the order of their names.
     public var workerViews: [WorkerView] {
-        workers.filter { !$0.isVacant }.sorted { $0.registration.name < $1.registration.name }.map { worker in
+        workers.indices.filter { !workers[$0].isVacant }.sorted {
+            workers[$0].registration.name < workers[$1].registration.name
+        }.map { place in
+            let worker = workers[place]
             let state =
                 switch worker.state {
-                case .ready: worker.isDraining ? "draining" : "ready"
+                case .ready: Self.readyState(worker)
                 case .lost: "suspect"
                 case .gone: "lost"
                 }
             return WorkerView(
                 registration: worker.registration,
                 state: state,
-                leases: worker.leases,
+                leases: costs[place].leases,
                 load: worker.load,
-                lastBeat: worker.lastBeat,
+                lastBeat: watches[place].lastBeat,
                 failures: worker.failures,
                 tokens: worker.tokens
             )
         }
     }
 
+    private static func readyState(_ worker: WorkerEntry) -> String {
+        if worker.isDraining { return "draining" }
+        if worker.isSlow { return "slow" }
+        return worker.isQuarantined ? "quarantined" : "ready"
+    }
+
     /// The connected workers.
     public var connectedWorkers: [WorkerPeer] { workers.filter(\.isConnected).map(\.peer) }
 
     /// The connected clients, in no particular order.
-    public var connectedClients: [ClientPeer] { clients.compactMap { $0?.peer } }
+    public var connectedClients: [ClientPeer] { clients.lazy.filter { !$0.isVacant }.map(\.peer) }
 
     /// Whether a client's connection is known.
     public func isConnected(_ peer: ClientPeer) -> Bool { clientPlaces[peer] != nil }
@@ -107,30 +122,28 @@ extension CoordinatorMachine {
 
     /// The newest jobs, newest first.
     public func jobViews(limit: Int) -> [JobView] {
-        let newest = ledger.streams { _ in true }.sorted(by: >).prefix(max(0, limit))
-        return newest.compactMap { stream in ledger.place(of: stream).map { view(of: ledger[$0]) } }
+        ledger.newest(limit).map { view(of: ledger[$0]) }
     }
 
     private func view(of entry: StreamEntry) -> JobView {
-        let (state, worker): (String, WorkerName?) =
-            if let end = entry.end {
-                (end.reason.rawValue, nil)
-            } else if let place = entry.worker {
-                ("streaming", workers[place].registration.name)
-            } else if entry.isParked {
-                ("paused", nil)
-            } else {
-                ("queued", nil)
+        let state =
+            switch entry.phase {
+            case .ended: entry.end?.reason.rawValue ?? FinishReason.failed.rawValue
+            case .running: "streaming"
+            case .parked: "paused"
+            case .unbound, .queued, .delayed, .awaited: "queued"
             }
         return JobView(
             job: entry.job,
             stream: entry.id,
             key: entry.key,
             state: state,
-            model: entry.model,
+            priority: entry.request.priority,
+            client: entry.clientName,
+            model: entry.model.map { models[$0].name } ?? entry.request.model,
             tokens: entry.next,
             maximumTokens: entry.request.maximumTokens,
-            worker: worker,
+            worker: entry.worker.map { workers[$0].registration.name },
             attempts: Int(entry.epoch.rawValue),
             continuity: entry.continuity,
             acceptedAt: entry.acceptedAt,

@@ -1,4 +1,5 @@
 public import ApusModel
+import DequeModule
 
 /// All decisions of a coordinator, as a value: facts with a timestamp go in, a `Turn` comes out.
 ///
@@ -6,43 +7,80 @@ public import ApusModel
 /// commits the turn to the journal and performs the effects; a simulator does the same in virtual time. Equal facts in equal
 /// order give equal turns in every process: no decision depends on the order of a set or a dictionary.
 ///
-/// The methods stand by subject: `CoordinatorMachine+Clients`, `+Workers`, `+Steps`, `+Dispatch`, `+Time`, `+Views`.
+/// The methods stand by subject: `CoordinatorMachine+Clients`, `+Submissions`, `+Workers`, `+Standing`, `+Steps`, `+Dispatch`,
+/// `+Attempts`, `+Hedges`, `+Time`, `+Recovery`, `+Views`.
 public struct CoordinatorMachine: Sendable {
     let settings: CoordinatorSettings
 
+    // Streams.
     var ledger = StreamLedger()
     var jobs: [JobID: StreamID] = [:]
     var keys: [String: StreamID] = [:]
     var lastStream: UInt64
+    var deadlines = DeadlineQueue()
+    var retained = RetentionQueue()
 
+    /// By the place of their stream in the ledger; few at a time.
+    var hedges: [Int: Hedge] = [:]
+
+    /// Streams that reached their worker's limit, oldest first; those that went on meanwhile are skipped.
+    var paused: Deque<StreamID> = []
+
+    // Workers: `watches` and `costs` have an element for each of `workers`.
     var workers: [WorkerEntry] = []
+    var watches: [WorkerWatch] = []
+    var costs: [WorkerCost] = []
     var workerPlaces: [WorkerPeer: Int] = [:]
     var workerNames: [WorkerName: Int] = [:]
     var vacantWorkers: [Int] = []
 
-    /// The models of all workers that ever registered, at most `Limits.workers`.
-    var models: Set<ModelName> = []
+    /// Workers that are gone, in the order of their going; those that are back are skipped.
+    var gone: Deque<GoneWorker> = []
 
-    var clients: [ClientEntry?] = []
+    /// The places of workers under quarantine, and of those that are slow, some of which are not any more.
+    var quarantined: [Int] = []
+    var slow: [Int] = []
+
+    // Clients.
+
+    /// By place; what stands at a vacant one has no meaning.
+    ///
+    /// They are no optionals: whoever looked at one field of an optional entry would copy the whole of it.
+    var clients: [ClientEntry] = []
     var clientPlaces: [ClientPeer: Int] = [:]
     var vacantClients: [Int] = []
-
-    /// Queues in the order in which their models were first seen.
-    var queues: [WorkQueue] = []
-
-    /// Streams that wait for the first worker of their model, or of any.
-    var unbound: [StreamID] = []
-
-    var deadlines = DeadlineQueue()
-    var retained = RetentionQueue()
 
     /// Consumers to look at when the turn ends.
     var unsettled: [(client: Int, stream: StreamID)] = []
 
+    // What waits.
+    var models: [ModelEntry] = []
+    var modelPlaces: [ModelName: Int] = [:]
+    var admission: Admission
+    var retries = RetryBudget()
+
+    /// Streams that wait for the first worker of their model, or of any.
+    var unbound: [StreamID] = []
+
+    /// Streams that wait for the retry budget; those that ended meanwhile are skipped.
+    var delayed: Deque<StreamID> = []
+
+    /// After a restart: the streams that wait for their worker to come back, by its name, and how long they do.
+    var awaited: [WorkerName: [StreamID]] = [:]
+
+    /// The highest stream number in the journal of a former life.
+    var replayedThrough: UInt64 = 0
+
+    /// While a journal is replayed: the attempts of each stream that may still run.
+    var awaitedLeases: [StreamID: [LeaseRecord]] = [:]
+
+    var awaitedUntil: Timestamp?
+
     /// Whether a slot or a stream became available in this turn.
     var needsDispatch = false
 
-    var lastTick: Timestamp?
+    /// When time has to be looked at next.
+    public internal(set) var nextTick: Timestamp
     var lastTurn: Timestamp?
     var isDraining = false
 
@@ -53,6 +91,11 @@ public struct CoordinatorMachine: Sendable {
     public init(settings: CoordinatorSettings) {
         self.settings = settings
         lastStream = settings.firstStream - 1
+        admission = Admission(limits: settings.admission)
+        nextTick = .zero + settings.tickInterval
+        // Small clusters, and all but a few simulated ones, never hash a key anew.
+        jobs.reserveCapacity(64)
+        keys.reserveCapacity(64)
     }
 
     /// Begins a turn, before any of its facts.
@@ -63,10 +106,14 @@ public struct CoordinatorMachine: Sendable {
         guard let lastTurn else { return }
         let lag = now - lastTurn - settings.tickInterval
         guard lag > settings.lagTolerance else { return }
-        for place in workers.indices {
-            workers[place].lastBeat = workers[place].lastBeat + lag
-            workers[place].progressAt = workers[place].progressAt + lag
+        for place in watches.indices {
+            costs[place].pace.excused(lag)
+            // The last beat of a worker that is gone says since when it is.
+            guard watches[place].isWatched else { continue }
+            watches[place].lastBeat = watches[place].lastBeat + lag
+            watches[place].progressAt = watches[place].progressAt + lag
         }
+        if let until = awaitedUntil { awaitedUntil = until + lag }
     }
 
     /// Ends a turn: leases slots to waiting streams, then settles with every consumer that is behind.
@@ -75,15 +122,22 @@ public struct CoordinatorMachine: Sendable {
     /// makes one decision.
     public mutating func turnEnded(at now: Timestamp, into turn: inout Turn) {
         if needsDispatch {
-            needsDispatch = false
             dispatch(at: now, into: &turn)
+            needsDispatch = false
         }
         settleConsumers(into: &turn)
-        for effect in turn.effects {
-            if case .replay(let peer, _, _, _) = effect, let place = clientPlaces[peer] { clients[place]?.replayed = 0 }
+        for position in turn.effects.indices {
+            switch turn.effects[position] {
+            case .replay(let peer, _, _, _):
+                if let place = clientPlaces[peer] { clients[place].replayed = 0 }
+            case .enlist(let peer, let keep) where !keep.isEmpty:
+                // What ended or was lost since in this turn must not be kept beside what its slot was given to.
+                turn.effects[position] = .enlist(peer, keep: keep.filter { isLeased($0, to: workerPlaces[peer]) })
+            default: break
+            }
         }
         for outgoing in turn.clients {
-            if let place = clientPlaces[outgoing.peer] { clients[place]?.outgoing = nil }
+            if let place = clientPlaces[outgoing.peer] { clients[place].outgoing = nil }
         }
     }
 }
@@ -110,6 +164,9 @@ public struct CoordinatorCounters: Hashable, Sendable {
 
     /// Messages that the protocol does not allow.
     public internal(set) var violations: UInt64 = 0
+
+    /// Second attempts that were started beside a slow one.
+    public internal(set) var hedges: UInt64 = 0
 
     /// Accepted tokens.
     public internal(set) var tokens: UInt64 = 0

@@ -17,8 +17,14 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// The deadline of jobs that name none.
     public var defaultDeadline: Duration = .seconds(600)
 
-    /// Streams that may wait for a slot; more are rejected.
-    public var queueLimit = 100_000
+    /// What may wait for a slot; more is rejected.
+    public var admission = AdmissionLimits()
+
+    /// The weight of a client's share of the workers, by the client's name; 1 for those that are not named.
+    public var shares: [String: Int] = [:]
+
+    /// Which worker gets a stream.
+    public var placement = PlacementPolicy.predictedFirstToken
 
     /// Bytes that the prompts of unfinished jobs may take, all together.
     public var promptBytes = 512 << 20
@@ -26,11 +32,19 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// The longest deadline of a job; a longer one is cut.
     public var longestDeadline: Duration = .seconds(86_400)
 
-    /// What a rejected client is told to wait.
+    /// What a client is told to wait that follows too much at a time.
     public var retryAfter: Duration = .seconds(1)
 
-    /// Attempts in a row that end with their worker and bring no token; then the job is given up as the likely cause.
-    public var barrenAttempts = 3
+    /// Attempts in a row that are lost at about the same index; then the job is given up as the likely cause.
+    public var lossLimit = 3
+
+    /// A stream that has come so many tokens further since its last loss was not its cause.
+    ///
+    /// More than one, because the last tokens before a worker's death may be lost on the way, each time others.
+    public var lossWindow = 32
+
+    /// After a restart, how long streams wait for the workers that ran them.
+    public var recoveryGrace: Duration = .seconds(2)
 
     /// Tokens that a worker may have sent or computed beyond the last acknowledgement, per stream.
     public var workerWindow = 512

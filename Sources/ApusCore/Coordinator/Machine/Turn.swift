@@ -27,6 +27,10 @@ public struct Turn: Sendable {
     /// Attempts that workers have to drop, by the worker's place.
     public var revocations: [WorkerColumns] = []
 
+    // Where each worker's rows stand in `acknowledgements` and in `revocations`.
+    private var acknowledgementPlaces: [WorkerPeer: Int] = [:]
+    private var revocationPlaces: [WorkerPeer: Int] = [:]
+
     /// How long dispatched streams waited in the queue, with the name of the worker that took them.
     public var queueWaits: [MeasuredTime] = []
 
@@ -44,20 +48,28 @@ public struct Turn: Sendable {
 
     /// Forgets everything and keeps the memory.
     public mutating func reset() {
-        tokens.removeAll(keepingCapacity: true)
-        records.removeAll(keepingCapacity: true)
-        for place in outgoing.indices { outgoing[place].removeAll() }
-        clients.removeAll(keepingCapacity: true)
-        effects.removeAll(keepingCapacity: true)
-        acknowledgements.removeAll(keepingCapacity: true)
-        revocations.removeAll(keepingCapacity: true)
-        queueWaits.removeAll(keepingCapacity: true)
-        firstTokens.removeAll(keepingCapacity: true)
+        Self.empty(&tokens)
+        Self.empty(&records)
+        for place in outgoing.indices where !outgoing[place].isEmpty { outgoing[place].removeAll() }
+        Self.empty(&clients)
+        Self.empty(&effects)
+        Self.empty(&acknowledgements)
+        Self.empty(&revocations)
+        if !acknowledgementPlaces.isEmpty { acknowledgementPlaces.removeAll(keepingCapacity: true) }
+        if !revocationPlaces.isEmpty { revocationPlaces.removeAll(keepingCapacity: true) }
+        Self.empty(&queueWaits)
+        Self.empty(&firstTokens)
+    }
+
+    /// Most of a turn's parts are empty in most turns, where removing all still has its costs.
+    @inline(__always)
+    private static func empty<Element>(_ elements: inout [Element]) {
+        if !elements.isEmpty { elements.removeAll(keepingCapacity: true) }
     }
 
     /// Notes that a worker may forget tokens before `through` and compute up to `limit`.
     mutating func acknowledge(_ peer: WorkerPeer, _ stream: StreamID, through: Int, limit: Int) {
-        let place = Self.place(of: peer, in: &acknowledgements)
+        let place = Self.place(of: peer, in: &acknowledgements, &acknowledgementPlaces)
         acknowledgements[place].streams.append(stream.rawValue)
         acknowledgements[place].first.append(UInt64(through))
         acknowledgements[place].second.append(UInt64(limit))
@@ -65,13 +77,20 @@ public struct Turn: Sendable {
 
     /// Notes that a worker has to drop an attempt.
     mutating func revoke(_ peer: WorkerPeer, _ stream: StreamID, _ epoch: Epoch) {
-        let place = Self.place(of: peer, in: &revocations)
+        let place = Self.place(of: peer, in: &revocations, &revocationPlaces)
         revocations[place].streams.append(stream.rawValue)
         revocations[place].first.append(UInt64(epoch.rawValue))
     }
 
-    private static func place(of peer: WorkerPeer, in columns: inout [WorkerColumns]) -> Int {
-        if let place = columns.lastIndex(where: { $0.peer == peer }) { return place }
+    private static func place(
+        of peer: WorkerPeer,
+        in columns: inout [WorkerColumns],
+        _ places: inout [WorkerPeer: Int]
+    ) -> Int {
+        // Rows come one worker after the other, but for those that clients cause.
+        if let last = columns.last, last.peer == peer { return columns.count - 1 }
+        if let place = places[peer] { return place }
+        places[peer] = columns.count
         columns.append(WorkerColumns(peer: peer))
         return columns.count - 1
     }
@@ -129,28 +148,28 @@ public enum Effect: Hashable, Sendable {
     case accept(ClientPeer, request: UInt64, job: JobID, stream: StreamID, seed: UInt64)
 
     /// Answers a submit or an attach that can't be served.
-    case reject(ClientPeer, request: UInt64, ApusError)
+    indirect case reject(ClientPeer, request: UInt64, ApusError)
 
     /// Sends tokens from the journal to a client that is behind; they come before a `finish` for the same stream.
     case replay(ClientPeer, StreamID, from: Int, count: Int)
 
     /// Tells a client that a stream ended; all its tokens are sent.
-    case finish(ClientPeer, StreamID, JobID, StreamEnd)
+    indirect case finish(ClientPeer, StreamID, JobID, StreamEnd)
 
     /// Answers a cancel or a drain.
     case done(ClientPeer, request: UInt64)
 
     /// Answers a request that failed.
-    case refuse(ClientPeer, request: UInt64, ApusError)
+    indirect case refuse(ClientPeer, request: UInt64, ApusError)
 
     /// Answers a registration; the worker drops whatever is not kept.
     case enlist(WorkerPeer, keep: [HeldAttempt])
 
     /// Answers a worker's message that can't be taken.
-    case refuseWorker(WorkerPeer, ApusError)
+    indirect case refuseWorker(WorkerPeer, ApusError)
 
     /// Starts an attempt; the ids of tokens before `next` come from the journal.
-    case assign(WorkerPeer, StreamID, Epoch, GenerationRequest, next: Int, limit: Int)
+    indirect case assign(WorkerPeer, StreamID, Epoch, GenerationRequest, next: Int, limit: Int)
 
     /// Lets a worker finish and leave.
     case drain(WorkerPeer)

@@ -12,6 +12,9 @@ struct RetentionQueue: Sendable {
     private var ended: Deque<Ended> = []
     private var tokens = 0
 
+    /// Ended streams that are kept.
+    var count: Int { ended.count }
+
     mutating func append(_ stream: StreamID, endedAt moment: Timestamp, tokens: Int) {
         ended.append(Ended(stream: stream, moment: moment, tokens: tokens))
         self.tokens += tokens

@@ -26,17 +26,28 @@ struct StreamLedger: Sendable {
         }
     }
 
+    /// Looks at every stream, in the order of their places, without a copy.
+    func forEach(_ body: (borrowing StreamEntry) -> Void) {
+        for place in entries.indices where entries[place].id != StreamEntry.vacant.id { body(entries[place]) }
+    }
+
+    /// The places of the streams with the highest numbers, highest first.
+    func newest(_ limit: Int) -> [Int] { places.newest(limit) }
+
     /// Adds a stream and returns its place.
-    mutating func insert(_ entry: StreamEntry) -> Int {
+    mutating func insert(_ entry: consuming StreamEntry) -> Int {
+        let stream = entry.id
         let place: Int
         if let reused = vacant.popLast() {
             place = reused
             entries[place] = entry
         } else {
+            // Entries are large; few of them are not worth moving each time that the table doubles.
+            if entries.isEmpty { entries.reserveCapacity(64) }
             place = entries.count
             entries.append(entry)
         }
-        places.insert(entry.id, at: place)
+        places.insert(stream, at: place)
         return place
     }
 

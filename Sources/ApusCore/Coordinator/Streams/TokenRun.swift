@@ -82,6 +82,8 @@ struct KeptRows {
         if kept == nil {
             var leading = TokenColumns()
             leading.append(0..<row, of: rows, tokens: 0..<run.firstToken, bytes: 0..<run.firstByte)
+            // The journal keeps epochs, which clients are not told.
+            leading.epochs = Array(rows.epochs[..<row])
             kept = leading
         }
         guard skip < run.count else { return }
@@ -91,6 +93,7 @@ struct KeptRows {
             stream: rows.streams[row],
             firstIndex: rows.firstIndexes[row] + UInt64(skip)
         )
+        kept?.epochs.append(rows.epochs[row])
     }
 
     func finish(_ rows: TokenColumns) -> TokenColumns { kept ?? rows }

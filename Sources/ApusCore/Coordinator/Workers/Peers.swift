@@ -140,8 +140,21 @@ public struct AttemptEnd: Hashable, Sendable {
     /// Tokens of the prompt.
     public var promptTokens: Int
 
+    /// The index after the stream's last token, or `nil` where the worker does not tell.
+    ///
+    /// An end that is not at the stream's next index is no end: tokens are missing.
+    public var endIndex: Int?
+
     /// Describes an end.
-    public init(stream: StreamID, epoch: Epoch, reason: FinishReason, error: ApusError? = nil, promptTokens: Int) {
+    public init(
+        stream: StreamID,
+        epoch: Epoch,
+        reason: FinishReason,
+        error: ApusError? = nil,
+        promptTokens: Int,
+        endIndex: Int? = nil
+    ) {
+        self.endIndex = endIndex
         self.stream = stream
         self.epoch = epoch
         self.reason = reason

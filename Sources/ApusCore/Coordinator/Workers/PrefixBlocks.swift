@@ -1,3 +1,5 @@
+import ApusModel
+
 /// Names the beginnings of a prompt, so that coordinator and worker speak of the same cached state without a tokenizer.
 ///
 /// A prompt's text is cut into blocks of `blockBytes`; a block's name is a hash over it and everything before it, so that equal
@@ -10,13 +12,18 @@ public enum PrefixBlocks {
     public static let limit = 256
 
     /// The names of a prompt's blocks, first block first.
-    public static func names(of prompt: String) -> [UInt64] {
+    ///
+    /// - Parameters:
+    ///   - prompt: The prompt's text, as the client sent it.
+    ///   - isRaw: Whether it goes to the model without a template, which makes other tokens of it.
+    /// - Returns: At most `limit` names.
+    public static func names(of prompt: String, isRaw: Bool) -> [UInt64] {
         var prompt = prompt
         return prompt.withUTF8 { bytes in
             let count = min(bytes.count / blockBytes, limit)
             var names: [UInt64] = []
             names.reserveCapacity(count)
-            var state: UInt64 = 0x9e37_79b9_7f4a_7c15
+            var state: UInt64 = isRaw ? 0x9e37_79b9_7f4a_7c15 : 0xd1b5_4a32_d192_ed03
             for block in 0..<count {
                 let words = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[(block * blockBytes)...])
                 for word in 0..<blockBytes / 8 {
@@ -29,4 +36,9 @@ public enum PrefixBlocks {
             return names
         }
     }
+}
+
+extension GenerationRequest {
+    /// The names of the blocks of its prompt.
+    var prefixBlocks: [UInt64] { PrefixBlocks.names(of: prompt, isRaw: isRaw) }
 }

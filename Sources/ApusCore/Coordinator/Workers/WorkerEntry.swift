@@ -14,28 +14,35 @@ struct WorkerEntry: Sendable {
 
     var peer: WorkerPeer
     var registration: WorkerRegistration
+
+    /// The place of its model in the model table.
+    var model: Int
+
     var state: State = .ready
     var load = WorkerLoad()
 
     /// Whether it finishes what it has and takes nothing new; for the rest of its process's life.
     var isDraining = false
 
+    /// Whether it runs much slower than its own history says.
+    var isSlow = false
+
+    /// Whether it gets work only where there is nobody better.
+    var isQuarantined = false
+
     /// Whether it is forgotten and its place may be taken.
     var isVacant = false
 
-    /// When anything last came from it.
-    var lastBeat: Timestamp
-
     var progress: UInt64 = 0
-
-    /// When its progress last moved, or when it was last idle.
-    var progressAt: Timestamp
 
     /// The head of the list of streams that are leased to it; a place in the ledger.
     var firstLease: Int?
 
-    /// The number of streams that are leased to it.
-    var leases = 0
+    /// The streams that it hedges; places in the ledger.
+    var hedges: [Int] = []
+
+    /// How far it is trusted.
+    var probation = Probation()
 
     /// Attempts that were lost with it.
     var failures: UInt64 = 0
@@ -43,7 +50,20 @@ struct WorkerEntry: Sendable {
     /// Accepted tokens.
     var tokens: UInt64 = 0
 
-    var hasVacantSlot: Bool { state == .ready && !isDraining && leases < registration.slots }
-
     var isConnected: Bool { state != .gone }
+}
+
+/// When a worker last showed life; apart from all else that is known of it, because it is looked at often for all workers.
+struct WorkerWatch: Sendable {
+    /// When anything last came from it.
+    var lastBeat: Timestamp
+
+    /// When its progress last moved, or when it was last idle.
+    var progressAt: Timestamp
+
+    /// The expected time of its step.
+    var stepTime: Duration = .zero
+
+    /// Whether it is watched: it is trusted with work.
+    var isWatched = true
 }
