@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change lands: set-up, a build without a warning, the house's format, the tests.
+# Everything that must hold before a change lands: set-up, a build without a warning, the house's format, the tests, and
+# 20,000 simulated clusters.
 #
-#   Scripts/test.sh [arguments of swift test, such as --filter NAME]
+#   Scripts/test.sh [arguments of swift test, such as --filter NAME; the simulator then stays out]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,3 +41,4 @@ run "set-up" Scripts/setup.sh --tests
 run "build" build
 run "format" swift format lint --strict --recursive Sources Tests Package.swift
 run "tests" swift test --skip-build "$@"
+if [ $# -eq 0 ]; then run "simulator" Scripts/simulate.sh ci; fi

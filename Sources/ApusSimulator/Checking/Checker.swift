@@ -10,7 +10,7 @@ protocol Checker {
     static var name: String { get }
 
     /// What was broken first, with the moment; `nil` while the promise holds.
-    var violation: Violation? { get }
+    var violation: Violation? { get set }
 
     /// A client hands a request to its connection.
     mutating func clientSent(_ request: ClientRequest, by client: ClientLife, at now: Timestamp)
@@ -20,6 +20,9 @@ protocol Checker {
 
     /// The coordinator takes a client's request from a connection and tells it to the machine.
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp)
+
+    /// The coordinator tells the machine that a client's connection is gone; messages that came by it may still be told later.
+    mutating func lossTold(of peer: ClientPeer, at now: Timestamp)
 
     /// The coordinator takes a worker's message from a connection and tells it to the machine.
     mutating func reportTold(_ report: WorkerReport, from peer: WorkerPeer, at now: Timestamp)
@@ -69,9 +72,17 @@ public struct Violation: Hashable, Sendable {
 }
 
 extension Checker {
+    /// Remembers that the promise is broken, unless it was broken before.
+    mutating func broken(at now: Timestamp, _ message: String) {
+        if violation == nil { violation = Violation(checker: Self.name, message: message, moment: now) }
+    }
+}
+
+extension Checker {
     mutating func clientSent(_ request: ClientRequest, by client: ClientLife, at now: Timestamp) {}
     mutating func clientReceived(_ message: ClientMessage, by client: ClientLife, at now: Timestamp) {}
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp) {}
+    mutating func lossTold(of peer: ClientPeer, at now: Timestamp) {}
     mutating func reportTold(_ report: WorkerReport, from peer: WorkerPeer, at now: Timestamp) {}
     mutating func turnDecided(_ turn: borrowing Turn, by machine: borrowing CoordinatorMachine, at now: Timestamp) {}
     mutating func committed(tokens: [TokenColumns], records: [JournalRecord], at now: Timestamp) {}

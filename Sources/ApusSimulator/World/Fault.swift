@@ -24,5 +24,6 @@ public enum Fault: String, Sendable, CaseIterable {
     case clientCancelled = "client cancelled"
     case clientResubmitted = "client resubmitted"
     case clientReattached = "client reattached at another index"
+    case clientFollowed = "second client followed"
     case clockJumped = "wall clock jumped"
 }

@@ -2,31 +2,33 @@ import ApusCore
 import ApusModel
 
 /// What a client sends to the coordinator; the requests of the protocol without their bytes.
+///
+/// Large messages are indirect, here and below, so that a message is passed on without copying what it carries.
 enum ClientRequest: Sendable {
     case hello(name: String)
-    case submit(number: UInt64, key: String, GenerationRequest, credit: Int)
-    case attach(number: UInt64, job: JobID?, key: String, from: Int, credit: Int)
+    indirect case submit(number: UInt64, key: String, GenerationRequest, credit: Int)
+    indirect case attach(number: UInt64, job: JobID?, key: String, from: Int, credit: Int)
     case credit(streams: [UInt64], limits: [UInt64])
     case detach(streams: [UInt64])
     case cancel(number: UInt64, JobID)
-    case drain(number: UInt64, WorkerName?)
+    indirect case drain(number: UInt64, WorkerName?)
 }
 
 /// What the coordinator sends to a client.
 enum ClientMessage: Sendable {
     case welcome
     case accepted(number: UInt64, job: JobID, stream: StreamID, seed: UInt64)
-    case rejected(number: UInt64, ApusError)
-    case tokens(TokenColumns)
-    case finished(StreamID, JobID, StreamEnd)
+    indirect case rejected(number: UInt64, ApusError)
+    case tokens(Shared<TokenColumns>)
+    indirect case finished(StreamID, JobID, StreamEnd)
     case done(number: UInt64)
-    case refused(number: UInt64, ApusError)
+    indirect case refused(number: UInt64, ApusError)
 }
 
 /// What a worker sends to the coordinator.
 enum WorkerReport: Sendable {
-    case register(WorkerRegistration, held: [HeldAttempt])
-    case step(StepReport)
+    indirect case register(WorkerRegistration, held: [HeldAttempt])
+    case step(Shared<StepReport>)
     case leave
     case bye
 }
@@ -34,8 +36,8 @@ enum WorkerReport: Sendable {
 /// What the coordinator sends to a worker.
 enum WorkerMessage: Sendable {
     case enlisted(keep: [HeldAttempt])
-    case refused(ApusError)
-    case assign(StreamID, Epoch, GenerationRequest, history: [Int32], limit: Int)
+    indirect case refused(ApusError)
+    indirect case assign(StreamID, Epoch, GenerationRequest, history: [Int32], limit: Int)
     case acknowledge(streams: [UInt64], through: [UInt64], limits: [UInt64])
     case revoke(streams: [UInt64], epochs: [UInt32])
     case drain

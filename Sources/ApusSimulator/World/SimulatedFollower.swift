@@ -1,0 +1,28 @@
+import ApusModel
+
+/// A client that follows another client's job.
+struct SimulatedFollower {
+    /// The client's place.
+    let client: Int
+
+    /// The job's place.
+    let job: Int
+
+    /// The number of its last request; the lower bits tell it from the requests of the client's own jobs.
+    var number: UInt64
+
+    /// The index of the next token to come.
+    var next: Int
+
+    /// The index up to which credit is granted.
+    var granted: Int
+
+    /// What the coordinator calls the stream, once it has answered.
+    var stream: StreamID?
+
+    /// The number of the world's so-many-th request of a follower: its lower bits name no job.
+    static func number(_ count: Int) -> UInt64 { UInt64(count) << 20 | 1 << 62 }
+
+    /// Whether a request's number is one of a follower, or of a submit that has to be refused.
+    static func isNumber(_ number: UInt64) -> Bool { number >> 62 == 1 }
+}

@@ -1,0 +1,228 @@
+import ApusCore
+import ApusModel
+
+/// The coordinator's process, as `ApusCoordinator` drives the same machine in production.
+extension World {
+    /// Lets the coordinator take a turn at a moment, or as soon as it may after it.
+    mutating func planTurn(at time: Int64) {
+        let due = max(time, coordinator.busyUntil)
+        guard coordinator.isRunning, due < coordinator.wakesAt else { return }
+        coordinator.wakesAt = due
+        events.insert(.turn, at: due)
+    }
+
+    mutating func turnDue() {
+        guard coordinator.isRunning, coordinator.wakesAt == now else { return }
+        coordinator.wakesAt = .max
+        guard now >= coordinator.busyUntil else { return planTurn(at: coordinator.busyUntil) }
+        let moment = machineMoment
+        probe?.machineBegins()
+        if planted?.beginsTurns ?? true { coordinator.machine.turnBegan(at: moment) }
+        probe?.machineEnds()
+        tellLosses()
+        takeWorkerMessages()
+        takeClientMessages()
+        if moment >= coordinator.machine.nextTick, planted?.looksAtTime ?? true {
+            probe?.machineBegins()
+            coordinator.machine.ticked(at: moment, into: &coordinator.turn)
+            probe?.machineEnds()
+        }
+        let records = coordinator.turn.records.count
+        probe?.dispatchBegins(on: coordinator.machine)
+        coordinator.machine.turnEnded(at: moment, into: &coordinator.turn)
+        probe?.dispatchEnds(coordinator.turn, from: records, on: coordinator.machine)
+        performTurn()
+        guard coordinator.isRunning else { return }
+        coordinator.busyUntil = max(
+            coordinator.busyUntil,
+            now + coordinatorRandom.within(configuration.turnTime)
+        )
+        let isWaitedFor =
+            !coordinator.workerInbox.isEmpty || !coordinator.clientInbox.isEmpty || !coordinator.turn.isEmpty
+            || coordinator.machine.hasWork || !coordinator.lostWorkers.isEmpty || !coordinator.lostClients.isEmpty
+        planTurn(at: isWaitedFor ? now : coordinator.machine.nextTick.nanoseconds)
+    }
+
+    /// The present moment as the machine is told it: that of the steady clock, whatever the wall clock says.
+    ///
+    /// In line, as other short methods of the world: for a call that changes nothing the compiler would copy the whole world.
+    @inline(__always)
+    var machineMoment: Timestamp { planted?.moment(moment, wallOffset: wallOffset) ?? moment }
+
+    // MARK: - Facts
+
+    private mutating func tellLosses() {
+        probe?.machineBegins()
+        defer { probe?.machineEnds() }
+        for connection in coordinator.lostWorkers {
+            let peer = WorkerPeer(rawValue: UInt64(connection))
+            if planted?.forgivesLosses ?? false {
+                coordinator.machine.left(peer, at: machineMoment, into: &coordinator.turn)
+            } else {
+                coordinator.machine.workerUnreachable(peer, at: machineMoment, into: &coordinator.turn)
+            }
+        }
+        for connection in coordinator.lostClients {
+            let peer = ClientPeer(rawValue: UInt64(connection))
+            checkers.lossTold(of: peer, at: moment)
+            coordinator.machine.clientLost(peer, into: &coordinator.turn)
+        }
+        coordinator.lostWorkers.removeAll(keepingCapacity: true)
+        coordinator.lostClients.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func takeWorkerMessages() {
+        for _ in 0..<SimulatedCoordinator.messageBudget {
+            guard let (connection, report) = coordinator.workerInbox.popFirst() else { return }
+            let peer = WorkerPeer(rawValue: UInt64(connection))
+            checkers.reportTold(report, from: peer, at: moment)
+            guard planted != nil else {
+                tell(report, from: peer)
+                continue
+            }
+            for (report, peer) in planted?.told(report, from: peer) ?? [] { tell(report, from: peer) }
+        }
+    }
+
+    private mutating func tell(_ report: WorkerReport, from peer: WorkerPeer) {
+        probe?.messageBegins()
+        defer { probe?.machineEnds() }
+        switch report {
+        case .step(let step):
+            guard step.value.tokens.isValid, step.value.tokens.epochs.count == step.value.tokens.rows else {
+                let error = ApusError(.protocolViolation, "the step's columns do not agree")
+                coordinator.turn.effects.append(.refuseWorker(peer, error))
+                return
+            }
+            coordinator.machine.stepReceived(step.value, from: peer, at: machineMoment, into: &coordinator.turn)
+        case .register(let registration, let held):
+            coordinator.machine.registered(
+                registration,
+                held: held,
+                from: peer,
+                at: machineMoment,
+                into: &coordinator.turn
+            )
+        case .leave: coordinator.machine.leaveRequested(by: peer, at: machineMoment, into: &coordinator.turn)
+        case .bye: coordinator.machine.left(peer, at: machineMoment, into: &coordinator.turn)
+        }
+    }
+
+    private mutating func takeClientMessages() {
+        for _ in 0..<SimulatedCoordinator.messageBudget {
+            guard let (connection, request) = coordinator.clientInbox.popFirst() else { return }
+            let peer = ClientPeer(rawValue: UInt64(connection))
+            checkers.requestTold(request, from: peer, at: moment)
+            if let number = planted?.ignores(request) {
+                coordinator.turn.effects.append(.done(peer, request: number))
+            } else if planted == nil {
+                tell(request, from: peer)
+            } else if let request = planted?.told(request) {
+                tell(request, from: peer)
+            }
+        }
+    }
+
+    private mutating func tell(_ request: ClientRequest, from peer: ClientPeer) {
+        probe?.messageBegins()
+        defer { probe?.machineEnds() }
+        var name: String?
+        if case .hello(let given) = request { name = given }
+        if let other = planted?.name(for: request) { name = other }
+        if !coordinator.machine.isConnected(peer) {
+            switch request {
+            case .credit, .detach:
+                let error = ApusError(.notFound, "this connection was given up; say hello and attach again")
+                coordinator.turn.effects.append(.refuse(peer, request: 0, error))
+                return
+            default: break
+            }
+        }
+        guard coordinator.machine.clientJoined(peer, name: name) else {
+            let error = ApusError(.overloaded, "too many clients are connected", retryAfter: .seconds(1))
+            coordinator.turn.effects.append(.refuse(peer, request: 0, error))
+            return
+        }
+        switch request {
+        case .hello: coordinator.turn.effects.append(.welcome(peer))
+        case .submit(let number, let key, let generation, let credit):
+            runScripted(told: JobSpec.place(of: generation))
+            coordinator.machine.submitted(
+                by: peer,
+                number: number,
+                key: key,
+                request: generation,
+                credit: credit,
+                at: machineMoment,
+                into: &coordinator.turn
+            )
+        case .attach(let number, let job, let key, let from, let credit):
+            coordinator.machine.attached(
+                by: peer,
+                number: number,
+                job: job,
+                key: key,
+                from: from,
+                credit: credit,
+                into: &coordinator.turn
+            )
+        case .credit(let streams, let limits):
+            coordinator.machine.credited(by: peer, streams: streams, limits: limits, into: &coordinator.turn)
+        case .detach(let streams): coordinator.machine.detached(by: peer, streams: streams, into: &coordinator.turn)
+        case .cancel(let number, let job):
+            coordinator.machine.cancelRequested(
+                by: peer,
+                number: number,
+                job: job,
+                at: machineMoment,
+                into: &coordinator.turn
+            )
+        case .drain(let number, let worker):
+            coordinator.machine.drainRequested(by: peer, number: number, worker: worker, into: &coordinator.turn)
+        }
+    }
+
+    // MARK: - Life and death
+
+    /// The coordinator's process is gone, and everything that was only in its memory.
+    mutating func coordinatorDies() {
+        coordinator.isRunning = false
+        coordinator.isDying = true
+        coordinator.doom = nil
+        coordinator.wakesAt = .max
+        coordinator.workerInbox.removeAll()
+        coordinator.clientInbox.removeAll()
+        coordinator.lostWorkers.removeAll()
+        coordinator.lostClients.removeAll()
+        coordinator.turn.reset()
+        coordinator.replay.removeAll()
+        coordinator.replayConnection = nil
+        checkers.coordinatorDied(at: moment)
+        trace?.note(now, "the coordinator is dead")
+        for worker in workers.indices {
+            if let connection = workers[worker].connection { cutWorker(connection, coordinatorNotices: false) }
+        }
+        for client in clients.indices {
+            if let connection = clients[client].connection { cutClient(connection, coordinatorNotices: false) }
+        }
+        events.insert(.coordinatorStarts, at: now + coordinatorRandom.within(50_000_000...1_000_000_000))
+    }
+
+    /// A new process begins with what the disk holds.
+    mutating func coordinatorStarts() {
+        guard !coordinator.isRunning else { return }
+        coordinator.life += 1
+        coordinator.isRunning = true
+        coordinator.isDying = false
+        coordinator.busyUntil = now
+        coordinator.machine = CoordinatorMachine(settings: configuration.settings)
+        for batch in planted?.replayed(disk.batches, at: moment) ?? disk.batches {
+            for place in batch.tokens.indices { coordinator.machine.replayed(batch.tokens[place]) }
+            for record in batch.records { coordinator.machine.replayed(record) }
+        }
+        coordinator.machine.recovered(at: moment)
+        checkers.coordinatorRecovered(coordinator.machine, from: disk.batches, at: moment)
+        trace?.note(now, "a new coordinator has replayed \(disk.batches.count) batches")
+        planTurn(at: now)
+    }
+}

@@ -1,0 +1,105 @@
+import ApusCore
+import ApusModel
+
+/// Clients that follow other clients' jobs: by the job's name, or by its key, from any index.
+///
+/// They come and go as they like: a job is done when its own client knows its end.
+extension World {
+    mutating func injectFollower() {
+        let client = faultRandom.below(clients.count)
+        let job = faultRandom.below(jobs.count)
+        // A job that was never accepted would become the follower's own.
+        guard clients[client].connection != nil, configuration.jobs[job].client != client, jobs[job].job != nil,
+            !followers.contains(where: { $0.client == client && $0.job == job })
+        else { return }
+        followerRequests += 1
+        let number = SimulatedFollower.number(followerRequests)
+        let window = clients[client].spec.window
+        let key = configuration.jobs[job].key
+        switch faultRandom.below(4) {
+        case 0:
+            injected(.clientFollowed, "c\(client) submits another request under the key of job \(job)")
+            var request = configuration.jobs[job].request
+            request.prompt += "?"
+            send(.submit(number: number, key: key, request, credit: window), from: client)
+        case 1:
+            injected(.clientFollowed, "c\(client) submits job \(job) as well")
+            followers.append(SimulatedFollower(client: client, job: job, number: number, next: 0, granted: window))
+            send(.submit(number: number, key: key, configuration.jobs[job].request, credit: window), from: client)
+        default:
+            injected(.clientFollowed, "c\(client) attaches to job \(job)")
+            let next = faultRandom.below(jobs[job].next + 1)
+            followers.append(SimulatedFollower(client: client, job: job, number: number, next: next, granted: next))
+            attach(follower: followers.count - 1, by: faultRandom.percent(50) ? jobs[job].job : nil)
+        }
+    }
+
+    /// A client is connected again, and follows what it followed.
+    mutating func followersConnect(_ client: Int) {
+        for follower in followers.indices where followers[follower].client == client {
+            attach(follower: follower, by: jobs[followers[follower].job].job)
+        }
+    }
+
+    private mutating func attach(follower: Int, by name: JobID?) {
+        let client = followers[follower].client
+        followerRequests += 1
+        followers[follower].number = SimulatedFollower.number(followerRequests)
+        followers[follower].stream = nil
+        followers[follower].granted = followers[follower].next + clients[client].spec.window
+        send(
+            .attach(
+                number: followers[follower].number,
+                job: name,
+                key: name == nil ? configuration.jobs[followers[follower].job].key : "",
+                from: followers[follower].next,
+                credit: followers[follower].granted
+            ),
+            from: client
+        )
+    }
+
+    // MARK: - Answers
+
+    /// Whether a message answers a follower, or ends a stream that one follows; it is then dealt with.
+    mutating func takenByFollower(_ message: ClientMessage, on client: Int) -> Bool {
+        switch message {
+        case .accepted(let number, _, let stream, _) where SimulatedFollower.isNumber(number):
+            guard let follower = followers.firstIndex(where: { $0.number == number }) else { return true }
+            followers[follower].stream = stream
+            return true
+        case .rejected(let number, _) where SimulatedFollower.isNumber(number):
+            followers.removeAll { $0.number == number }
+            return true
+        case .finished(let stream, _, _):
+            guard let follower = follower(of: stream, on: client) else { return false }
+            followers.remove(at: follower)
+            return true
+        default: return false
+        }
+    }
+
+    /// The place of the follower by which a client follows a stream of another one.
+    func follower(of stream: StreamID, on client: Int) -> Int? {
+        guard !followers.isEmpty else { return nil }
+        return followers.firstIndex { $0.client == client && $0.stream == stream }
+    }
+
+    /// A follower gets tokens; the checkers look at their order.
+    mutating func take(_ range: Range<Int>, by follower: Int, _ streams: inout [UInt64], _ limits: inout [UInt64]) {
+        followers[follower].next = max(followers[follower].next, range.upperBound)
+        grant(follower: follower, &streams, &limits)
+    }
+
+    /// Raises a follower's limit once half of the window is used.
+    mutating func grant(follower: Int, _ streams: inout [UInt64], _ limits: inout [UInt64]) {
+        let client = followers[follower].client
+        let window = clients[client].spec.window
+        guard let stream = followers[follower].stream, now >= clients[client].stalledUntil,
+            followers[follower].granted - followers[follower].next <= window / 2
+        else { return }
+        followers[follower].granted = followers[follower].next + window
+        streams.append(stream.rawValue)
+        limits.append(UInt64(followers[follower].granted))
+    }
+}
