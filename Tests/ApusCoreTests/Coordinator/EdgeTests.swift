@@ -86,6 +86,31 @@ import Testing
         #expect(bench.lose(11, beating: 12..<14).assignments == [[13, 1, 3, 2]])
     }
 
+    @Test func `A worker that was never measured is thought to be like the others, and gets its share`() {
+        var bench = MachineBench()
+        bench.register(10, slots: 16)
+        bench.submit("first", request: GenerationRequest(prompt: "p", maximumTokens: 500))
+        bench.register(11, slots: 16)
+        // A millisecond a step, so that any fixed guess for the other one would be too long.
+        for index in 0..<200 {
+            bench.now = bench.now + .milliseconds(1)
+            bench.tell { machine, now, turn in
+                var report = MachineBench.report(1, epoch: 1, index..<index + 1)
+                report.progress = UInt64(index + 1)
+                report.load.batchSize = 1
+                machine.stepReceived(report, from: MachineBench.peer(10), at: now, into: &turn)
+                machine.stepReceived(
+                    .init(progress: 0, isBusy: false),
+                    from: MachineBench.peer(11),
+                    at: now,
+                    into: &turn
+                )
+            }
+        }
+        for key in 0..<5 { bench.submit("k\(key)", number: UInt64(key + 2)) }
+        #expect(bench.machine.workerViews.allSatisfy { $0.leases >= 2 })
+    }
+
     @Test func `Jobs for a model that is not there yet wait for it without a queue of their own`() {
         var bench = MachineBench()
         for number in 0..<100 {

@@ -34,6 +34,7 @@ extension CoordinatorMachine {
             isBusy: report.isBusy,
             at: now
         )
+        models[workers[worker].model].choice.measured(costs[worker])
         if costs[worker].pace.isSlow != workers[worker].isSlow { paceChanged(worker, at: now) }
         if !report.tokens.isEmpty { take(report.tokens, from: worker, at: now, into: &turn) }
         for end in report.ends { attemptEnded(end, on: worker, at: now, into: &turn) }

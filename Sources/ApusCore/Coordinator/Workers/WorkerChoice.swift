@@ -29,7 +29,7 @@ struct WorkerChoice: Sendable {
     static let cached = 4
 
     /// How much longer a full worker's prediction counts than an empty one's.
-    static let loadWeight = 1.0
+    static let loadWeight = 4.0
 
     /// Tokens of a prompt's block: four bytes a token.
     static let blockTokens = PrefixBlocks.blockBytes / 4
@@ -37,12 +37,21 @@ struct WorkerChoice: Sendable {
     /// How the best candidate is found.
     let policy: PlacementPolicy
 
+    /// What a worker is thought to take that was never measured: as much as the one of its model that was measured last. A new
+    /// worker is then tried as soon as the others have more to do than it.
+    private var typical: (step: Double, token: Double)?
+
     // Round robin's: the place that was chosen last.
     private var cursor = -1
 
     /// Chooses by a policy.
     init(policy: PlacementPolicy = .predictedFirstToken) {
         self.policy = policy
+    }
+
+    /// A worker of the model was measured.
+    mutating func measured(_ cost: borrowing WorkerCost) {
+        if cost.isMeasured { typical = (cost.stepNanoseconds, cost.tokenNanoseconds) }
     }
 
     /// Chooses a worker.
@@ -69,7 +78,7 @@ struct WorkerChoice: Sendable {
         let looksAtCaches = policy == .predictedFirstToken && !query.blocks.isEmpty
         let known = looksAtCaches ? prefixes.knownDepth(of: query.blocks) : 0
         let isSampled = candidates.count > Self.scanned
-        var best = Contest(policy: policy)
+        var best = Contest(policy: policy, typical: typical)
         let draw = Self.draw(0, for: query)
         // Places around a ring of candidates, so that draws are distinct; scanning takes every place.
         var rounds = isSampled ? Self.draws : candidates.count
@@ -145,13 +154,15 @@ struct WorkerChoice: Sendable {
     /// The best candidate so far.
     private struct Contest {
         let policy: PlacementPolicy
+        let typical: (step: Double, token: Double)?
         var winner: Int?
         var score = 0.0
         var share = 0.0
         var step = 0.0
 
-        init(policy: PlacementPolicy) {
+        init(policy: PlacementPolicy, typical: (step: Double, token: Double)?) {
             self.policy = policy
+            self.typical = typical
         }
 
         @inline(__always)
@@ -161,13 +172,15 @@ struct WorkerChoice: Sendable {
             _ query: borrowing PlacementQuery,
             _ costs: borrowing [WorkerCost]
         ) {
-            let step = costs[worker].stepNanoseconds
+            let isMeasured = costs[worker].isMeasured
+            let step = isMeasured ? costs[worker].stepNanoseconds : typical?.step ?? costs[worker].stepNanoseconds
             let share = costs[worker].shareWithOneMore
             var score = 0.0
             if policy == .predictedFirstToken {
                 let prompt = Double(max(0, query.promptTokens)) - Double(depth * WorkerChoice.blockTokens)
                 let tokens = Double(costs[worker].tokensAhead) + max(0, prompt) + Double(query.historyTokens)
-                let time = max(0, tokens) * costs[worker].tokenNanoseconds + step
+                let token = isMeasured ? costs[worker].tokenNanoseconds : typical?.token ?? costs[worker].tokenNanoseconds
+                let time = max(0, tokens) * token + step
                 score = time * (1 + WorkerChoice.loadWeight * share)
             }
             guard let rival = winner else { return win(worker, score, share, step) }

@@ -11,6 +11,9 @@ struct WorkerCost: Sendable {
     /// The predicted time of a prompt's token, in nanoseconds, the steps between chunks included.
     private(set) var tokenNanoseconds = 0.0
 
+    /// Whether the two are predicted from steps that were measured.
+    private(set) var isMeasured = false
+
     /// Tokens of prompts and histories of the streams whose next token is still to come, without those that it has cached; an
     /// estimate.
     var pendingPrefillTokens = 0
@@ -45,6 +48,7 @@ struct WorkerCost: Sendable {
     }
 
     private mutating func predict() {
+        isMeasured = pace.isMeasured
         stepNanoseconds = pace.stepNanoseconds(batch: leases + 1)
         // A worker decodes between the chunks of its prompts.
         tokenNanoseconds = pace.prefillNanoseconds + stepNanoseconds / Double(WorkerPace.chunk)

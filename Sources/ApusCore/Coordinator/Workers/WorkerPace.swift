@@ -72,6 +72,9 @@ struct WorkerPace: Sendable {
     /// Whether the worker is slow against its own history.
     private(set) var isSlow = false
 
+    /// Whether any of its steps has been measured.
+    var isMeasured: Bool { steps != SIMD16(repeating: 0) }
+
     /// Nothing is known.
     init() {}
 
