@@ -37,8 +37,9 @@ struct WorkerChoice: Sendable {
     /// How the best candidate is found.
     let policy: PlacementPolicy
 
-    /// What a worker is thought to take that was never measured: as much as the one of its model that was measured last. A new
-    /// worker is then tried as soon as the others have more to do than it.
+    /// What a worker is thought to take that was never measured: as much as the one of its model that was measured last.
+    ///
+    /// A new worker is then tried as soon as the others have more to do than it.
     private var typical: (step: Double, token: Double)?
 
     // Round robin's: the place that was chosen last.
@@ -179,7 +180,8 @@ struct WorkerChoice: Sendable {
             if policy == .predictedFirstToken {
                 let prompt = Double(max(0, query.promptTokens)) - Double(depth * WorkerChoice.blockTokens)
                 let tokens = Double(costs[worker].tokensAhead) + max(0, prompt) + Double(query.historyTokens)
-                let token = isMeasured ? costs[worker].tokenNanoseconds : typical?.token ?? costs[worker].tokenNanoseconds
+                let own = costs[worker].tokenNanoseconds
+                let token = isMeasured ? own : typical?.token ?? own
                 let time = max(0, tokens) * token + step
                 score = time * (1 + WorkerChoice.loadWeight * share)
             }
