@@ -41,7 +41,7 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// A stream that has come so many tokens further since its last loss was not its cause.
     ///
     /// More than one, because the last tokens before a worker's death may be lost on the way, each time others.
-    public var lossWindow = 32
+    public var lossWindow = 8
 
     /// After a restart, how long streams wait for the workers that ran them.
     public var recoveryGrace: Duration = .seconds(2)
