@@ -40,9 +40,6 @@ struct ApusSim: ParsableCommand {
     @Option(help: ArgumentHelp("Streams of every cluster (default: 1 to 50, drawn).", valueName: "count"))
     var streams: Int?
 
-    @Flag(help: "Let coordinators die and disks fail as well.")
-    var coordinatorFaults = Swarm.recoveryIsComplete
-
     @Option(help: "How to print the result: text or json.")
     var output = OutputFormat.text
 
@@ -68,7 +65,7 @@ struct ApusSim: ParsableCommand {
             guard sweep.run(output: output) else { throw ExitCode(1) }
             return
         }
-        let swarm = Swarm(workers: workers, streams: streams, killsCoordinators: coordinatorFaults)
+        let swarm = Swarm(workers: workers, streams: streams)
         if planted {
             let sweep = PlantedSweep(swarm: swarm, first: first, threads: threads ?? Sweep.cores)
             guard sweep.run() else { throw ExitCode(1) }
@@ -93,7 +90,6 @@ struct ApusSim: ParsableCommand {
     /// What has to be given besides the seed to make a world again.
     private var repetition: String {
         (workers.map { " --workers \($0)" } ?? "") + (streams.map { " --streams \($0)" } ?? "")
-            + (coordinatorFaults && !Swarm.recoveryIsComplete ? " --coordinator-faults" : "")
     }
 }
 

@@ -9,18 +9,11 @@ public struct Swarm: Sendable {
     /// The number of jobs of every world; `nil` draws 1 to 50.
     public var streams: Int?
 
-    /// Whether coordinators die and disks fail.
-    public var killsCoordinators: Bool
-
     /// Describes a swarm.
-    public init(workers: Int? = nil, streams: Int? = nil, killsCoordinators: Bool = Swarm.recoveryIsComplete) {
+    public init(workers: Int? = nil, streams: Int? = nil) {
         self.workers = workers
         self.streams = streams
-        self.killsCoordinators = killsCoordinators
     }
-
-    /// Whether the core rebuilds itself from a journal; without that, a coordinator's death loses its jobs.
-    public static let recoveryIsComplete = true
 
     /// The world of a seed.
     func configuration(of seed: UInt64) -> WorldConfiguration {
@@ -88,13 +81,7 @@ public struct Swarm: Sendable {
     private func drawFaults(_ world: inout WorldConfiguration, _ random: inout SeededRandom) {
         guard !random.percent(10) else { return }
         world.faults.meanInterval = random.within(20_000_000...1_000_000_000)
-        for (place, fault) in Fault.allCases.enumerated() {
-            switch fault {
-            case .poisonedJob: continue
-            case .coordinatorKilled, .diskFull, .syncFailed, .tailLost, .tailTorn:
-                guard killsCoordinators else { continue }
-            default: break
-            }
+        for (place, fault) in Fault.allCases.enumerated() where fault != .poisonedJob {
             if random.percent(35) { world.faults.weights[place] = random.within(1...10) }
         }
     }

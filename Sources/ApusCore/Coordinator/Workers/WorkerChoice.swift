@@ -16,8 +16,7 @@ import ApusModel
 ///
 /// with the step time of one row more: a worker decodes between any two chunks of 128 prompt tokens, so that a prompt on a full
 /// worker takes longer than its own computation. The prediction is multiplied by 1 + `loadWeight` x the share of slots in use with
-/// the stream, so that of nearly equal predictions the less loaded worker
-/// wins. Equal scores go to the smaller share, then to the shorter step, then by name.
+/// the stream, so that of nearly equal predictions the less loaded worker wins. Equal scores go to the smaller share, then to the shorter step, then by name.
 struct WorkerChoice: Sendable {
     /// Up to this many candidates are all looked at.
     static let scanned = 16
