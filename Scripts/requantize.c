@@ -1,9 +1,18 @@
-// Writes a GGUF model anew with Q4_0 weights, the format whose results do not depend on a row's companions.
-// Scripts/setup.sh compiles it once into the llama.cpp prefix: set-up then needs no Swift build.
+// Writes a GGUF model anew with other weights; Q4_0, the default, is a format whose results do not depend on a row's
+// companions. Scripts/setup.sh compiles it once into the llama.cpp prefix: set-up then needs no Swift build.
 #include <llama.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum llama_ftype type;
+} formats[] = {
+    {"Q4_0", LLAMA_FTYPE_MOSTLY_Q4_0},     {"Q4_1", LLAMA_FTYPE_MOSTLY_Q4_1}, {"Q8_0", LLAMA_FTYPE_MOSTLY_Q8_0},
+    {"Q4_K_M", LLAMA_FTYPE_MOSTLY_Q4_K_M}, {"F16", LLAMA_FTYPE_MOSTLY_F16},
+};
 
 // Keeps warnings and errors, and drops the table of tensors that llama.cpp prints otherwise.
 static void forward(enum ggml_log_level level, const char *text, void *unused) {
@@ -12,14 +21,17 @@ static void forward(enum ggml_log_level level, const char *text, void *unused) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 3) {
-        fprintf(stderr, "usage: requantize IN.gguf OUT.gguf\n");
+    const char *name = count == 4 ? arguments[3] : "Q4_0";
+    size_t format = 0;
+    while (format < sizeof formats / sizeof *formats && strcmp(formats[format].name, name) != 0) format++;
+    if (count < 3 || count > 4 || format == sizeof formats / sizeof *formats) {
+        fprintf(stderr, "usage: requantize IN.gguf OUT.gguf [Q4_0 | Q4_1 | Q8_0 | Q4_K_M | F16]\n");
         return EXIT_FAILURE;
     }
     llama_log_set(forward, NULL);
     llama_backend_init();
     struct llama_model_quantize_params parameters = llama_model_quantize_default_params();
-    parameters.ftype = LLAMA_FTYPE_MOSTLY_Q4_0;
+    parameters.ftype = formats[format].type;
     parameters.allow_requantize = true;
     if (llama_model_quantize(arguments[1], arguments[2], &parameters) != 0) {
         fprintf(stderr, "requantize: llama.cpp could not convert %s\n", arguments[1]);

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes a Debian 12 or Ubuntu machine with Swift ready to build and run Apus: system packages, llama.cpp, the default model.
 #
-#   Scripts/setup.sh [--no-llama] [--tests]
+#   Scripts/setup.sh [--no-llama] [--tests] [--bench]
 #
 # Everything that is already there is left alone, so that a second run takes a fraction of a second. With --no-llama only
-# the system packages are installed (build with `swift build --disable-default-traits` then); --tests adds what only tests need.
+# the system packages are installed (build with `swift build --disable-default-traits` then); --tests adds what only
+# tests need, --bench llama.cpp's own benchmark, which Scripts/bench.sh compares with.
 #   APUS_LLAMA_PREFIX   where llama.cpp goes (default: ~/.local/share/apus/llama)
 #   NO_COLOR            no colours
 set -euo pipefail
@@ -23,6 +24,12 @@ readonly llama_options=(
     "-DCMAKE_INSTALL_RPATH=\$ORIGIN" -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON
     -DCMAKE_C_FLAGS=-w -DCMAKE_CXX_FLAGS=-w
 )
+# On top of these for llama.cpp's benchmark: it lies in bin, its libraries in lib.
+readonly bench_options=(
+    -DLLAMA_BUILD_COMMON=ON -DLLAMA_BUILD_TOOLS=ON "-DCMAKE_INSTALL_RPATH=\$ORIGIN;\$ORIGIN/../lib"
+)
+# For the chat templates: everything that the library holds but its C interface stays inside.
+readonly chat_options=(-std=c++17 -O2 -w -DNDEBUG -fPIC -fvisibility=hidden -fvisibility-inlines-hidden)
 
 scripts=$(cd "$(dirname "$0")" && pwd)
 readonly scripts
@@ -119,18 +126,14 @@ prepare_downloads() {
 
 # Tells the build from one of another version, with other options or for another processor.
 wanted_stamp() {
-    printf '%s %s %s\n' "$llama_package" "$llama_version" "$llama_sha256" "${llama_options[*]}" "patch" 1
-    sha256sum <"$scripts/requantize.c"
+    printf '%s %s %s\n' "$llama_package" "$llama_version" "$llama_sha256" "${llama_options[*]}" "${chat_options[*]}"
+    cat "$scripts/requantize.c" "$scripts"/llama/* | sha256sum
     grep -m 1 -E '^(flags|Features)' /proc/cpuinfo | sha256sum
 }
 
-# Takes the split-KV path out of the processor's attention. That path runs only for a token that is alone in its pass and
-# adds the parts of a long context in an order that depends on the number of threads; without it a token has the same bits
-# alone, beside others and when it is replayed. The other path costs the same.
+# Changes llama.cpp's attention so that a token's bits don't depend on how it is computed: the patch itself says how.
 patch_llama() {
-    local file=$1/ggml/src/ggml-cpu/ops.cpp
-    sed -i 's/const bool use_split_kv_path = !use_ref &&/const bool use_split_kv_path = false \&\& !use_ref \&\&/' "$file"
-    grep -q 'use_split_kv_path = false' "$file" ||
+    patch --directory "$1" --strip 1 --fuzz 0 --silent <"$scripts/llama/attention.patch" ||
         fail "llama.cpp's source does not look as expected" "Please report this with the version $llama_version."
 }
 
@@ -150,6 +153,32 @@ show_progress() {
     [[ ! -t 2 ]] || printf '\r\e[K' >&2
 }
 
+# configure_and_build SOURCE TARGET [options]: runs cmake and ninja in $work/build and shows their progress.
+configure_and_build() {
+    local source=$1 target=$2 log=$work/build.log
+    shift 2
+    {
+        cmake -S "$source" -B "$work/build" -G Ninja -DCMAKE_INSTALL_PREFIX="$prefix" "${llama_options[@]}" "$@" 2>&1 &&
+            NINJA_STATUS='[%f/%t] ' cmake --build "$work/build" --target "$target" 2>&1
+    } | show_progress "$log" || {
+        grep -m 5 -B 2 -A 5 -iE 'error[: ]|FAILED' "$log" >&2 || tail -n 20 "$log" >&2
+        fail "llama.cpp did not build" "The first errors are above. It needs a C++17 compiler and 2 GB of memory."
+    }
+}
+
+# build_chat SOURCE STAGE: compiles the parts of llama.cpp's common library that render chat templates into a library
+# with a C interface.
+build_chat() {
+    local source=$1 stage=$2 objects=$work/chat
+    mkdir "$objects" && cp "$scripts/llama/apus_chat.h" "$stage/include/" &&
+        printf '%s\0' "$scripts/llama/apus_chat.cpp" "$source"/common/{json,unicode}.cpp \
+            "$source"/common/jinja/{caps,lexer,parser,runtime,string,value}.cpp |
+        xargs -0 -P "$(nproc)" -I '{}' sh -c 'cd "$1" && file=$2 && shift 2 && c++ "$@" -c "$file" -o "${file##*/}.o"' \
+            sh "$objects" '{}' "${chat_options[@]}" -I "$source/common" -I "$source/vendor" -I "$stage/include" &&
+        c++ -shared "$objects"/*.o -L "$stage/lib" -lggml-base -Wl,-rpath,"\$ORIGIN" -Wl,--no-undefined \
+            -o "$stage/lib/libapus-chat.so"
+}
+
 install_llama() {
     if [[ -e $prefix && $prefix != "$default_prefix" && ! -e $prefix/apus-stamp && -n $(ls -A "$prefix") ]]; then
         fail "$prefix holds files that this script did not put there" "Set APUS_LLAMA_PREFIX to a new or empty folder."
@@ -157,6 +186,7 @@ install_llama() {
     need cmake cmake
     need ninja ninja-build
     need c++ g++
+    need patch patch
     install_missing
     prepare_downloads
 
@@ -171,13 +201,7 @@ install_llama() {
     finish
 
     step "building llama.cpp (1 to 3 minutes on 2 cores)"
-    {
-        cmake -S "$source" -B "$work/build" -G Ninja -DCMAKE_INSTALL_PREFIX="$prefix" "${llama_options[@]}" 2>&1 &&
-            NINJA_STATUS='[%f/%t] ' cmake --build "$work/build" 2>&1
-    } | show_progress "$log" || {
-        grep -m 5 -B 2 -A 5 -iE 'error[: ]|FAILED' "$log" >&2 || tail -n 20 "$log" >&2
-        fail "llama.cpp did not build" "The first errors are above. It needs a C++17 compiler and 2 GB of memory."
-    }
+    configure_and_build "$source" all
     DESTDIR=$work/stage cmake --install "$work/build" >>"$log" 2>&1 ||
         fail "llama.cpp could not be installed: $(tail -n 1 "$log")" "Check the free space and the rights of $prefix."
     local stage=$work/stage$prefix
@@ -185,15 +209,29 @@ install_llama() {
     c++ -x c -O1 -I "$stage/include" "$scripts/requantize.c" -x none -L "$stage/lib" -lllama -lggml -lggml-base \
         -Wl,-rpath,"\$ORIGIN/../lib" -o "$stage/bin/requantize" ||
         fail "Scripts/requantize.c did not compile" "The compiler's message is above."
+    finish
+
+    step "building the chat templates' engine"
+    build_chat "$source" "$stage" ||
+        fail "Scripts/llama/apus_chat.cpp did not compile" "The compiler's message is above."
+    finish
+
+    if $with_bench; then
+        step "building llama.cpp's benchmark (1 to 3 minutes on 2 cores)"
+        configure_and_build "$source" llama-batched-bench "${bench_options[@]}"
+        cp -a "$work/build/bin/llama-batched-bench" "$stage/bin/"
+        cp -a "$work"/build/bin/libllama-{common,batched-bench-impl}.so* "$stage/lib/"
+        finish
+    fi
 
     # The stamp goes last and the folder changes its name at once: a half-finished build is never taken for a whole one.
     wanted_stamp >"$stage/apus-stamp"
+    ! $with_bench || echo "${bench_options[*]}" >"$stage/apus-bench-stamp"
     mkdir -p "$(dirname "$prefix")"
     rm -rf "$prefix.partial"
     cp -a "$stage" "$prefix.partial"
     rm -rf "$prefix"
     mv "$prefix.partial" "$prefix"
-    finish
 }
 
 install_model() {
@@ -211,12 +249,13 @@ install_model() {
     finish
 }
 
-with_llama=true with_tests=false
+with_llama=true with_tests=false with_bench=false
 for option in "$@"; do
     case $option in
         --no-llama) with_llama=false ;;
         --tests) with_tests=true ;;
-        *) fail "unknown option: $option" "Usage: Scripts/setup.sh [--no-llama] [--tests]" ;;
+        --bench) with_bench=true ;;
+        *) fail "unknown option: $option" "Usage: Scripts/setup.sh [--no-llama] [--tests] [--bench]" ;;
     esac
 done
 
@@ -233,10 +272,11 @@ fi
 install_missing
 $with_llama || exit 0
 
-is_ready() {
-    [[ -s $model && -e $prefix/lib/libllama.so && $(cat "$prefix/apus-stamp" 2>/dev/null) == "$(wanted_stamp)" ]]
+has_llama() {
+    [[ -e $prefix/lib/libllama.so && $(cat "$prefix/apus-stamp" 2>/dev/null) == "$(wanted_stamp)" ]] || return
+    ! $with_bench || [[ $(cat "$prefix/apus-bench-stamp" 2>/dev/null) == "${bench_options[*]}" ]]
 }
-is_ready && exit 0
+[[ -s $model ]] && has_llama && exit 0
 
 # Two set-ups at once (a quickstart beside a test run) would tread on each other: the second waits and finds all done.
 mkdir -p "$data"
@@ -247,5 +287,5 @@ flock -n 9 || {
     finish
 }
 trap clean_up EXIT
-[[ $(cat "$prefix/apus-stamp" 2>/dev/null) == "$(wanted_stamp)" && -e $prefix/lib/libllama.so ]] || install_llama
+has_llama || install_llama
 [[ -s $model ]] || install_model
