@@ -3,7 +3,7 @@
 /// Replaying the records and the tokens of a journal in their order rebuilds every promise; replaying a part of them twice
 /// changes nothing. Records are passed on often and looked at rarely, so what they carry is held by reference.
 public enum JournalRecord: Hashable, Sendable {
-    /// A job was accepted, with its one stream.
+    /// A job was accepted, with all of its streams.
     indirect case accepted(AcceptedRecord)
 
     /// An attempt is about to be dispatched; on disk before the worker hears of it.
@@ -12,7 +12,8 @@ public enum JournalRecord: Hashable, Sendable {
     /// A stream ended, once and for ever.
     indirect case ended(StreamID, StreamEnd, at: Timestamp)
 
-    /// A stream's retention is over: its tokens and records may go.
+    /// A job's retention is over: the tokens and records of this stream of it may go; the job's other streams have a record
+    /// each in the same batch.
     case forgotten(StreamID)
 }
 
@@ -21,7 +22,7 @@ public struct AcceptedRecord: Hashable, Sendable {
     /// The job's name.
     public var job: JobID
 
-    /// The job's stream.
+    /// The first of the job's streams: `request.choices` streams with consecutive numbers, one a choice.
     public var stream: StreamID
 
     /// The client's idempotency key.
@@ -30,7 +31,7 @@ public struct AcceptedRecord: Hashable, Sendable {
     /// The name of the client that submitted it; its share of the workers is charged with the job.
     public var client: String
 
-    /// The request, its seed and its deadline set.
+    /// The job's request, its seed and its deadline set; `GenerationRequest.choice` gives that of a stream.
     public var request: GenerationRequest
 
     /// Whether the coordinator chose the seed, so that a repeated submit without a seed is the same request.
@@ -38,6 +39,11 @@ public struct AcceptedRecord: Hashable, Sendable {
 
     /// When it was accepted, on the clock that all of the journal's moments are on.
     public var acceptedAt: Timestamp
+
+    /// The numbers of the job's streams, in the order of the choices.
+    public var streams: Range<UInt64> {
+        stream.rawValue..<stream.rawValue + UInt64(clamping: max(1, request.choices))
+    }
 
     /// Describes an acceptance.
     public init(
@@ -85,6 +91,9 @@ public struct LeaseRecord: Hashable, Sendable {
     /// Attempts in a row that were lost before this one at about the same index.
     public var losses: Int
 
+    /// Attempts that were lost before this one, wherever.
+    public var lost: Int
+
     /// Whether it runs beside the present attempt, which is slow, until one of the two brings the next token.
     public var isHedge: Bool
 
@@ -101,6 +110,7 @@ public struct LeaseRecord: Hashable, Sendable {
         exactness: ExactnessClass,
         contextTokens: Int,
         losses: Int,
+        lost: Int = 0,
         isHedge: Bool,
         leasedAt: Timestamp
     ) {
@@ -112,6 +122,7 @@ public struct LeaseRecord: Hashable, Sendable {
         self.exactness = exactness
         self.contextTokens = contextTokens
         self.losses = losses
+        self.lost = lost
         self.isHedge = isHedge
         self.leasedAt = leasedAt
     }

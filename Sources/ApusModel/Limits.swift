@@ -8,6 +8,15 @@ public enum Limits {
     /// Bytes in a prompt: half a frame, so that a prompt and its token history fit into one assignment.
     public static let promptBytes = 512 << 10
 
+    /// Messages of a chat: a long conversation, and each costs a template some work.
+    public static let messages = 2_048
+
+    /// Bytes in a message's role: templates know short words.
+    public static let roleBytes = 64
+
+    /// Bytes of a chat template that a worker shows; the longest known ones have a little more than that.
+    public static let shownTemplateBytes = 16 << 10
+
     /// Tokens of a prompt, as a worker may count them: one a byte of a frame, more than any tokenizer makes of a prompt.
     public static let promptTokens = frameBytes
 
@@ -28,6 +37,24 @@ public enum Limits {
 
     /// Bytes in the text of one token: what a stop string may hold back, many times over.
     public static let tokenTextBytes = 16 << 10
+
+    /// Bytes in a grammar or a JSON schema: more than anybody writes by hand, little enough to check at once.
+    public static let constraintBytes = 64 << 10
+
+    /// Streams of a job: choices beyond are jobs of their own.
+    public static let choices = 16
+
+    /// Likeliest tokens that may come with a token, as in OpenAI's API.
+    public static let alternatives = 20
+
+    /// Bytes of a token's details: its own and the alternatives' log probabilities, numbers and texts.
+    public static let tokenDetailBytes = 16 << 10
+
+    /// Tokens that may share a message to a client at its wish.
+    public static let transferTokens = 64
+
+    /// Biases of a job: each is applied at each token.
+    public static let logitBiases = 1_024
 
     /// Characters of a message about a failure.
     public static let errorMessageCharacters = 1_000

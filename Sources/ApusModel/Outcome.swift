@@ -66,12 +66,69 @@ public struct StreamTimings: Hashable, Sendable {
     /// To the end.
     public var total: Duration
 
+    /// Where the time to the first token went, by the worker that brought it; `nil` if none told.
+    public var stages: FirstTokenStages?
+
     /// Describes a stream's timings.
-    public init(queueWait: Duration? = nil, firstToken: Duration? = nil, total: Duration = .zero) {
+    public init(
+        queueWait: Duration? = nil,
+        firstToken: Duration? = nil,
+        total: Duration = .zero,
+        stages: FirstTokenStages? = nil
+    ) {
         self.queueWait = queueWait
         self.firstToken = firstToken
         self.total = total
+        self.stages = stages
     }
+
+    /// The rest of the time to the first token, behind the wait for a worker and the worker's own stages: messages there and
+    /// back, and the coordinator's turns; `nil` where the stages are unknown.
+    public var transfer: Duration? {
+        guard let firstToken, let queueWait, let stages else { return nil }
+        return max(.zero, firstToken - queueWait - stages.total)
+    }
+}
+
+/// What an attempt's worker measured until its first token.
+public struct FirstTokenStages: Hashable, Sendable {
+    /// Template and tokens.
+    public var tokenize: Duration
+
+    /// From the attempt's arrival at the worker to its first pass, without `tokenize`.
+    public var dispatch: Duration
+
+    /// From the first pass to the logits of the first token.
+    public var prefill: Duration
+
+    /// Drawing it.
+    public var sample: Duration
+
+    /// Tokens of the prompt.
+    public var promptTokens: Int
+
+    /// Of these, found computed.
+    public var cachedTokens: Int
+
+    /// Describes the stages.
+    public init(
+        tokenize: Duration = .zero,
+        dispatch: Duration = .zero,
+        prefill: Duration = .zero,
+        sample: Duration = .zero,
+        promptTokens: Int = 0,
+        cachedTokens: Int = 0
+    ) {
+        self.tokenize = tokenize
+        self.dispatch = dispatch
+        self.prefill = prefill
+        self.sample = sample
+        self.promptTokens = promptTokens
+        self.cachedTokens = cachedTokens
+    }
+
+    /// All of them together.
+    public var total: Duration { tokenize + dispatch + prefill + sample }
 }
 
 /// How a stream ended: exactly one per stream, once and for ever.
@@ -94,6 +151,9 @@ public struct StreamEnd: Hashable, Sendable {
     /// How many attempts it took; 1 is undisturbed, 0 never dispatched.
     public var attempts: Int
 
+    /// The session as its last worker saw it; `nil` where no worker came to tell.
+    public var summary: SessionSummary?
+
     /// Describes an end.
     public init(
         reason: FinishReason,
@@ -101,7 +161,8 @@ public struct StreamEnd: Hashable, Sendable {
         usage: Usage = Usage(),
         timings: StreamTimings = StreamTimings(),
         continuity: Continuity = .exact,
-        attempts: Int = 0
+        attempts: Int = 0,
+        summary: SessionSummary? = nil
     ) {
         self.reason = reason
         self.error = error
@@ -109,6 +170,7 @@ public struct StreamEnd: Hashable, Sendable {
         self.timings = timings
         self.continuity = continuity
         self.attempts = attempts
+        self.summary = summary
     }
 }
 

@@ -3,7 +3,8 @@
 /// This is the form in which tokens travel and are stored from the engine step to the client: it costs a few array
 /// appends a token, and an engine step or a coordinator turn is one value however many streams moved.
 /// Invariant of a valid value: `streams`, `firstIndexes`, `counts` have one element a row, `epochs` one or none at all;
-/// `ids` and `textLengths` have one element a token, in row order; `text` holds the texts back to back.
+/// `ids` and `textLengths` have one element a token, in row order; `text` holds the texts back to back. `detailLengths` has one
+/// element a token or, where no token has details, none at all; `details` holds them back to back.
 public struct TokenColumns: Hashable, Sendable {
     /// The stream of each row.
     public var streams: [UInt64] = []
@@ -26,6 +27,12 @@ public struct TokenColumns: Hashable, Sendable {
     /// The texts, back to back; every row's text is whole UTF-8.
     public var text: [UInt8] = []
 
+    /// The length in bytes of each token's details, 0 for a token without; empty where no token has any.
+    public var detailLengths: [UInt32] = []
+
+    /// The details, back to back: each an encoded `TokenDetail`, which only the client reads.
+    public var details: [UInt8] = []
+
     /// No rows.
     public init() {}
 
@@ -37,7 +44,9 @@ public struct TokenColumns: Hashable, Sendable {
         counts: [UInt32],
         ids: [Int32],
         textLengths: [UInt32],
-        text: [UInt8]
+        text: [UInt8],
+        detailLengths: [UInt32] = [],
+        details: [UInt8] = []
     ) {
         self.streams = streams
         self.epochs = epochs
@@ -46,6 +55,8 @@ public struct TokenColumns: Hashable, Sendable {
         self.ids = ids
         self.textLengths = textLengths
         self.text = text
+        self.detailLengths = detailLengths
+        self.details = details
     }
 
     /// The number of rows.
@@ -75,7 +86,8 @@ public struct TokenColumns: Hashable, Sendable {
             bytes += UInt64(length)
             longest = max(longest, length)
         }
-        guard bytes == UInt64(text.count), longest <= UInt32(Limits.tokenTextBytes) else { return false }
+        guard bytes == UInt64(text.count), longest <= UInt32(Limits.tokenTextBytes), hasValidDetails
+        else { return false }
         var bits: Int32 = 0
         for id in ids { bits |= id }
         return bits >= 0 && firstIndexes.allSatisfy { $0 <= UInt64(Limits.maximumTokens) }
@@ -90,49 +102,7 @@ public struct TokenColumns: Hashable, Sendable {
         ids.removeAll(keepingCapacity: true)
         textLengths.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
-    }
-
-    /// The columns in parts of bounded size, in order; a single part where they are within the bounds.
-    ///
-    /// - Parameters:
-    ///   - limit: The most tokens of a part; a longer row is cut.
-    ///   - textBytes: Bytes of text after which a part ends with the token that reached them.
-    /// - Returns: The parts; none for empty columns.
-    public func split(tokens limit: Int, textBytes: Int) -> [TokenColumns] {
-        if self.tokens <= limit, text.count <= textBytes { return isEmpty ? [] : [self] }
-        var parts: [TokenColumns] = []
-        var part = TokenColumns()
-        var token = 0
-        var byte = 0
-        for row in 0..<rows {
-            var left = Int(counts[row])
-            var first = firstIndexes[row]
-            while left > 0 {
-                if part.tokens >= limit || part.text.count >= textBytes {
-                    parts.append(part)
-                    part.removeAll()
-                }
-                var count = 0
-                var length = 0
-                while count < left, part.tokens + count < limit, count == 0 || part.text.count + length < textBytes {
-                    length += Int(textLengths[token + count])
-                    count += 1
-                }
-                part.streams.append(streams[row])
-                if !epochs.isEmpty { part.epochs.append(epochs[row]) }
-                part.firstIndexes.append(first)
-                part.counts.append(UInt32(count))
-                let start = byte
-                byte += length
-                part.ids.append(contentsOf: ids[token..<token + count])
-                part.textLengths.append(contentsOf: textLengths[token..<token + count])
-                part.text.append(contentsOf: text[start..<byte])
-                token += count
-                first += UInt64(count)
-                left -= count
-            }
-        }
-        if !part.isEmpty { parts.append(part) }
-        return parts
+        detailLengths.removeAll(keepingCapacity: true)
+        details.removeAll(keepingCapacity: true)
     }
 }

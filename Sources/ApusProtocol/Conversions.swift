@@ -1,66 +1,6 @@
 package import ApusModel
 package import Foundation
 
-extension Apus_V1_Request {
-    /// The wire form of a request.
-    package init(_ request: GenerationRequest) {
-        self.init()
-        model = request.model?.text ?? ""
-        prompt = request.prompt
-        raw = request.isRaw
-        maxTokens = UInt32(clamping: request.maximumTokens)
-        sampling.temperature = request.sampling.temperature
-        sampling.topK = UInt32(clamping: request.sampling.topK)
-        sampling.topP = request.sampling.topP
-        if let seed = request.sampling.seed { sampling.seed = seed }
-        stop = request.stop
-        ignoreEos = request.ignoresEndOfGeneration
-        deadlineMs = request.deadline.map { UInt64(clamping: max(1, $0.nanoseconds / 1_000_000)) } ?? 0
-        priority = request.priority.wireNumber
-    }
-}
-
-extension GenerationRequest {
-    /// The request that a peer sent, checked.
-    ///
-    /// - Throws: `invalidRequest` with a message that names the first bad parameter.
-    package init(_ wire: Apus_V1_Request) throws(ApusError) {
-        var model: ModelName?
-        if !wire.model.isEmpty {
-            guard let name = ModelName(wire.model) else {
-                throw ApusError(
-                    .invalidRequest,
-                    "the model's name must have 1 to \(Limits.nameBytes) letters, digits, dots, hyphens or underscores"
-                )
-            }
-            model = name
-        }
-        guard let priority = Priority(wireNumber: wire.priority) else {
-            throw ApusError(
-                .invalidRequest,
-                "priority is \(wire.priority); it must be 0 (normal), 1 (high) or 2 (low)"
-            )
-        }
-        self.init(
-            model: model,
-            prompt: wire.prompt,
-            isRaw: wire.raw,
-            maximumTokens: Int(wire.maxTokens),
-            sampling: SamplingParameters(
-                temperature: wire.sampling.temperature,
-                topK: Int(wire.sampling.topK),
-                topP: wire.sampling.topP == 0 ? 1 : wire.sampling.topP,
-                seed: wire.sampling.hasSeed ? wire.sampling.seed : nil
-            ),
-            stop: wire.stop,
-            ignoresEndOfGeneration: wire.ignoreEos,
-            deadline: wire.deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: wire.deadlineMs)),
-            priority: priority
-        )
-        try validate()
-    }
-}
-
 extension Priority {
     /// The number on the wire: 0 is `normal`, so that a request that says nothing has it.
     package var wireNumber: UInt32 {
@@ -93,6 +33,10 @@ extension Apus_V1_TokenColumns {
         ids = columns.ids
         textLengths = columns.textLengths
         text = Data(columns.text)
+        if columns.hasDetails {
+            detailLengths = columns.detailLengths
+            details = Data(columns.details)
+        }
     }
 }
 
@@ -106,7 +50,9 @@ extension TokenColumns {
             counts: wire.counts,
             ids: wire.ids,
             textLengths: wire.textLengths,
-            text: [UInt8](wire.text)
+            text: [UInt8](wire.text),
+            detailLengths: wire.detailLengths,
+            details: [UInt8](wire.details)
         )
     }
 }
@@ -158,6 +104,11 @@ extension Apus_V1_Finished {
         timings.totalUs = end.timings.total.wireMicroseconds
         continuity = end.continuity.rawValue
         attempts = UInt32(clamping: end.attempts)
+        if let stages = end.timings.stages {
+            timings.firstToken = Apus_V1_FirstToken(stages)
+            timings.transferUs = end.timings.transfer?.wireMicroseconds ?? 0
+        }
+        if let summary = end.summary { self.summary = Apus_V1_Summary(summary) }
     }
 }
 
@@ -181,10 +132,12 @@ extension StreamEnd {
             timings: StreamTimings(
                 queueWait: wire.timings.hasQueueWaitUs ? Duration(wireMicroseconds: wire.timings.queueWaitUs) : nil,
                 firstToken: wire.timings.hasFirstTokenUs ? Duration(wireMicroseconds: wire.timings.firstTokenUs) : nil,
-                total: Duration(wireMicroseconds: wire.timings.totalUs)
+                total: Duration(wireMicroseconds: wire.timings.totalUs),
+                stages: wire.timings.hasFirstToken ? FirstTokenStages(wire.timings.firstToken) : nil
             ),
             continuity: Continuity(rawValue: wire.continuity) ?? .none,
-            attempts: Int(wire.attempts)
+            attempts: Int(wire.attempts),
+            summary: wire.hasSummary ? SessionSummary(wire.summary) : nil
         )
     }
 }

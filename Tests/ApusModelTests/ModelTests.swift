@@ -28,6 +28,13 @@ import Testing
 
     @Test(arguments: [
         (GenerationRequest(prompt: ""), "prompt"),
+        (GenerationRequest(prompt: "x", messages: [.user("x")]), "a prompt and messages"),
+        (GenerationRequest(messages: [.user("x")], isRaw: true), "raw"),
+        (GenerationRequest(messages: Array(repeating: .user(""), count: Limits.messages + 1)), "2049 messages"),
+        (GenerationRequest(messages: [ChatMessage(role: "", content: "x")]), "role"),
+        (GenerationRequest(messages: [ChatMessage(role: "a|>", content: "x")]), "role"),
+        (GenerationRequest(messages: [ChatMessage(role: String(repeating: "a", count: 65), content: "")]), "role"),
+        (GenerationRequest(messages: [.user(String(repeating: "a", count: Limits.promptBytes - 3))]), "524289 bytes"),
         (GenerationRequest(prompt: "x", maximumTokens: 0), "max_tokens"),
         (GenerationRequest(prompt: "x", maximumTokens: -5), "max_tokens"),
         (GenerationRequest(prompt: "x", sampling: .init(temperature: -1)), "temperature"),

@@ -126,6 +126,14 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     set {body = .detach(newValue)}
   }
 
+  package var configureWorkers: Apus_V1_ConfigureWorkers {
+    get {
+      if case .configureWorkers(let v)? = body {return v}
+      return Apus_V1_ConfigureWorkers()
+    }
+    set {body = .configureWorkers(newValue)}
+  }
+
   /// Coordinator to client.
   package var welcome: Apus_V1_Welcome {
     get {
@@ -289,6 +297,7 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     case jobsRequest(Apus_V1_JobsRequest)
     case drain(Apus_V1_Drain)
     case detach(Apus_V1_Detach)
+    case configureWorkers(Apus_V1_ConfigureWorkers)
     /// Coordinator to client.
     case welcome(Apus_V1_Welcome)
     case accepted(Apus_V1_Accepted)
@@ -369,6 +378,45 @@ package nonisolated struct Apus_V1_TokenColumns: Sendable {
 
   package var text: Data = Data()
 
+  /// Where any token has details, one length a token (0: none) and the details back to back, each a TokenDetail.
+  package var detailLengths: [UInt32] = []
+
+  package var details: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What a job that asks for log probabilities gets with each token. The coordinator passes it on as it is.
+package nonisolated struct Apus_V1_TokenDetail: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// natural logarithm of the token's probability under the model, before any filter
+  package var logprob: Float = 0
+
+  /// the likeliest tokens, falling
+  package var top: [Apus_V1_Alternative] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Apus_V1_Alternative: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var id: Int32 = 0
+
+  package var logprob: Float = 0
+
+  /// may be a part of a character
+  package var text: Data = Data()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -397,52 +445,233 @@ package nonisolated struct Apus_V1_Sampling: Sendable {
   /// Clears the value of `seed`. Subsequent reads from it will return its default value.
   package mutating func clearSeed() {self._seed = nil}
 
+  /// 0 is off
+  package var minP: Double = 0
+
+  /// 0 and 1 are off
+  package var typicalP: Double = 0
+
+  /// divides; 0 and 1 are off
+  package var repetitionPenalty: Double = 0
+
+  /// 0 is off
+  package var frequencyPenalty: Double = 0
+
+  /// 0 is off
+  package var presencePenalty: Double = 0
+
+  /// tokens that the repetition penalty looks back; absent: 64
+  package var penaltyWindow: UInt32 {
+    get {_penaltyWindow ?? 0}
+    set {_penaltyWindow = newValue}
+  }
+  /// Returns true if `penaltyWindow` has been explicitly set.
+  package var hasPenaltyWindow: Bool {self._penaltyWindow != nil}
+  /// Clears the value of `penaltyWindow`. Subsequent reads from it will return its default value.
+  package mutating func clearPenaltyWindow() {self._penaltyWindow = nil}
+
+  package var dry: Apus_V1_Dry {
+    get {_dry ?? Apus_V1_Dry()}
+    set {_dry = newValue}
+  }
+  /// Returns true if `dry` has been explicitly set.
+  package var hasDry: Bool {self._dry != nil}
+  /// Clears the value of `dry`. Subsequent reads from it will return its default value.
+  package mutating func clearDry() {self._dry = nil}
+
+  package var logitBias: [Apus_V1_LogitBias] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _seed: UInt64? = nil
+  fileprivate var _penaltyWindow: UInt32? = nil
+  fileprivate var _dry: Apus_V1_Dry? = nil
 }
 
-package nonisolated struct Apus_V1_Request: Sendable {
+/// "Don't repeat yourself": a penalty that grows with the length of a repetition.
+package nonisolated struct Apus_V1_Dry: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 is off
+  package var multiplier: Double = 0
+
+  package var base: Double = 0
+
+  package var allowedLength: UInt32 = 0
+
+  /// tokens looked back; 0: all
+  package var window: UInt32 = 0
+
+  package var breakers: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Apus_V1_LogitBias: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var token: Int32 = 0
+
+  /// -100 and below bans the token
+  package var bias: Double = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Apus_V1_ChatMessage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var role: String = String()
+
+  package var content: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Apus_V1_Request: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// empty: the only model that is served
-  package var model: String = String()
+  package var model: String {
+    get {_storage._model}
+    set {_uniqueStorage()._model = newValue}
+  }
 
-  package var prompt: String = String()
+  package var prompt: String {
+    get {_storage._prompt}
+    set {_uniqueStorage()._prompt = newValue}
+  }
 
   /// true: without the model's chat template
-  package var raw: Bool = false
+  package var raw: Bool {
+    get {_storage._raw}
+    set {_uniqueStorage()._raw = newValue}
+  }
 
-  package var maxTokens: UInt32 = 0
+  package var maxTokens: UInt32 {
+    get {_storage._maxTokens}
+    set {_uniqueStorage()._maxTokens = newValue}
+  }
 
   package var sampling: Apus_V1_Sampling {
-    get {_sampling ?? Apus_V1_Sampling()}
-    set {_sampling = newValue}
+    get {_storage._sampling ?? Apus_V1_Sampling()}
+    set {_uniqueStorage()._sampling = newValue}
   }
   /// Returns true if `sampling` has been explicitly set.
-  package var hasSampling: Bool {self._sampling != nil}
+  package var hasSampling: Bool {_storage._sampling != nil}
   /// Clears the value of `sampling`. Subsequent reads from it will return its default value.
-  package mutating func clearSampling() {self._sampling = nil}
+  package mutating func clearSampling() {_uniqueStorage()._sampling = nil}
 
-  package var stop: [String] = []
+  package var stop: [String] {
+    get {_storage._stop}
+    set {_uniqueStorage()._stop = newValue}
+  }
 
-  package var ignoreEos: Bool = false
+  package var ignoreEos: Bool {
+    get {_storage._ignoreEos}
+    set {_uniqueStorage()._ignoreEos = newValue}
+  }
 
   /// from acceptance; 0: the coordinator's default
-  package var deadlineMs: UInt64 = 0
+  package var deadlineMs: UInt64 {
+    get {_storage._deadlineMs}
+    set {_uniqueStorage()._deadlineMs = newValue}
+  }
 
   /// 0 normal, 1 high, 2 low
-  package var priority: UInt32 = 0
+  package var priority: UInt32 {
+    get {_storage._priority}
+    set {_uniqueStorage()._priority = newValue}
+  }
+
+  /// the model's end and stop strings count only after so many tokens
+  package var minTokens: UInt32 {
+    get {_storage._minTokens}
+    set {_uniqueStorage()._minTokens = newValue}
+  }
+
+  /// special tokens have text
+  package var showSpecial: Bool {
+    get {_storage._showSpecial}
+    set {_uniqueStorage()._showSpecial = newValue}
+  }
+
+  /// At most one of these three: what the output must be.
+  package var grammar: String {
+    get {_storage._grammar}
+    set {_uniqueStorage()._grammar = newValue}
+  }
+
+  package var jsonSchema: String {
+    get {_storage._jsonSchema}
+    set {_uniqueStorage()._jsonSchema = newValue}
+  }
+
+  package var jsonObject: Bool {
+    get {_storage._jsonObject}
+    set {_uniqueStorage()._jsonObject = newValue}
+  }
+
+  /// present: log probabilities, with so many alternatives a token
+  package var logprobs: UInt32 {
+    get {_storage._logprobs ?? 0}
+    set {_uniqueStorage()._logprobs = newValue}
+  }
+  /// Returns true if `logprobs` has been explicitly set.
+  package var hasLogprobs: Bool {_storage._logprobs != nil}
+  /// Clears the value of `logprobs`. Subsequent reads from it will return its default value.
+  package mutating func clearLogprobs() {_uniqueStorage()._logprobs = nil}
+
+  /// streams of the job, each with a seed of its own; 0: 1
+  package var choices: UInt32 {
+    get {_storage._choices}
+    set {_uniqueStorage()._choices = newValue}
+  }
+
+  /// the job's own target for the time between tokens; 0: the worker's
+  package var interTokenMs: UInt32 {
+    get {_storage._interTokenMs}
+    set {_uniqueStorage()._interTokenMs = newValue}
+  }
+
+  /// tokens that may share a message once the stream is under way; 0: 1
+  package var transferTokens: UInt32 {
+    get {_storage._transferTokens}
+    set {_uniqueStorage()._transferTokens = newValue}
+  }
+
+  package var noSpeculation: Bool {
+    get {_storage._noSpeculation}
+    set {_uniqueStorage()._noSpeculation = newValue}
+  }
+
+  /// instead of prompt
+  package var messages: [Apus_V1_ChatMessage] {
+    get {_storage._messages}
+    set {_uniqueStorage()._messages = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _sampling: Apus_V1_Sampling? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 package nonisolated struct Apus_V1_Usage: Sendable {
@@ -485,12 +714,97 @@ package nonisolated struct Apus_V1_Timings: Sendable {
 
   package var totalUs: UInt64 = 0
 
+  /// where the time to the first token went; absent where no worker told
+  package var firstToken: Apus_V1_FirstToken {
+    get {_firstToken ?? Apus_V1_FirstToken()}
+    set {_firstToken = newValue}
+  }
+  /// Returns true if `firstToken` has been explicitly set.
+  package var hasFirstToken: Bool {self._firstToken != nil}
+  /// Clears the value of `firstToken`. Subsequent reads from it will return its default value.
+  package mutating func clearFirstToken() {self._firstToken = nil}
+
+  /// the rest of it: messages there and back, and the coordinator's turns
+  package var transferUs: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _queueWaitUs: UInt64? = nil
   fileprivate var _firstTokenUs: UInt64? = nil
+  fileprivate var _firstToken: Apus_V1_FirstToken? = nil
+}
+
+/// What a worker measured until an attempt's first token.
+package nonisolated struct Apus_V1_FirstToken: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var stream: UInt64 = 0
+
+  package var epoch: UInt32 = 0
+
+  /// template and tokens
+  package var tokenizeUs: UInt64 = 0
+
+  /// from its arrival at the worker to its first pass, without tokenize_us
+  package var dispatchUs: UInt64 = 0
+
+  /// from its first pass to the logits of the first token
+  package var prefillUs: UInt64 = 0
+
+  /// drawing it
+  package var sampleUs: UInt64 = 0
+
+  package var promptTokens: UInt64 = 0
+
+  /// of these, found computed
+  package var cachedTokens: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A stream's session, as its last worker saw it.
+package nonisolated struct Apus_V1_Summary: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// of the last attempt
+  package var tokens: UInt64 = 0
+
+  /// time between tokens
+  package var meanTokenUs: UInt64 = 0
+
+  package var p95TokenUs: UInt64 = 0
+
+  package var peakMemoryBytes: UInt64 = 0
+
+  /// failed passes, lost workers
+  package var errors: UInt32 = 0
+
+  /// of these, how many the stream outlived
+  package var recovered: UInt32 = 0
+
+  /// the most common one
+  package var batchSize: UInt32 = 0
+
+  /// tokens that speculation proposed
+  package var drafted: UInt64 = 0
+
+  /// and the model confirmed
+  package var accepted: UInt64 = 0
+
+  /// prompt tokens that were found computed
+  package var cachedTokens: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 /// A histogram that merges by adding: counts[i] observations of about values[i] (three significant digits).
@@ -568,6 +882,9 @@ package nonisolated struct Apus_V1_Attach: Sendable {
 
   /// tokens may be sent up to, not including, this index
   package var credit: UInt64 = 0
+
+  /// which of the job's streams, from 0
+  package var choice: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -659,6 +976,32 @@ package nonisolated struct Apus_V1_Drain: Sendable {
   package init() {}
 }
 
+/// Changes how a worker chooses its batches, while it runs; an empty name: all workers. Answered by Done.
+package nonisolated struct Apus_V1_ConfigureWorkers: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var request: UInt64 = 0
+
+  package var worker: String = String()
+
+  package var settings: Apus_V1_Configure {
+    get {_settings ?? Apus_V1_Configure()}
+    set {_settings = newValue}
+  }
+  /// Returns true if `settings` has been explicitly set.
+  package var hasSettings: Bool {self._settings != nil}
+  /// Clears the value of `settings`. Subsequent reads from it will return its default value.
+  package mutating func clearSettings() {self._settings = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _settings: Apus_V1_Configure? = nil
+}
+
 package nonisolated struct Apus_V1_Welcome: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -683,9 +1026,14 @@ package nonisolated struct Apus_V1_Accepted: Sendable {
 
   package var job: String = String()
 
+  /// the first choice's, or the one that was attached to
   package var stream: UInt64 = 0
 
+  /// of that stream
   package var seed: UInt64 = 0
+
+  /// the job's streams; a submit's have the numbers stream, stream + 1, ...
+  package var choices: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -732,54 +1080,83 @@ package nonisolated struct Apus_V1_Tokens: Sendable {
 }
 
 /// The end of a stream, after its last token; exactly one.
-package nonisolated struct Apus_V1_Finished: Sendable {
+package nonisolated struct Apus_V1_Finished: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var stream: UInt64 = 0
+  package var stream: UInt64 {
+    get {_storage._stream}
+    set {_uniqueStorage()._stream = newValue}
+  }
 
-  package var job: String = String()
+  package var job: String {
+    get {_storage._job}
+    set {_uniqueStorage()._job = newValue}
+  }
 
   /// stop, length, cancelled, failed, expired
-  package var reason: String = String()
+  package var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
 
-  package var errorCode: String = String()
+  package var errorCode: String {
+    get {_storage._errorCode}
+    set {_uniqueStorage()._errorCode = newValue}
+  }
 
-  package var errorMessage: String = String()
+  package var errorMessage: String {
+    get {_storage._errorMessage}
+    set {_uniqueStorage()._errorMessage = newValue}
+  }
 
   package var usage: Apus_V1_Usage {
-    get {_usage ?? Apus_V1_Usage()}
-    set {_usage = newValue}
+    get {_storage._usage ?? Apus_V1_Usage()}
+    set {_uniqueStorage()._usage = newValue}
   }
   /// Returns true if `usage` has been explicitly set.
-  package var hasUsage: Bool {self._usage != nil}
+  package var hasUsage: Bool {_storage._usage != nil}
   /// Clears the value of `usage`. Subsequent reads from it will return its default value.
-  package mutating func clearUsage() {self._usage = nil}
+  package mutating func clearUsage() {_uniqueStorage()._usage = nil}
 
   package var timings: Apus_V1_Timings {
-    get {_timings ?? Apus_V1_Timings()}
-    set {_timings = newValue}
+    get {_storage._timings ?? Apus_V1_Timings()}
+    set {_uniqueStorage()._timings = newValue}
   }
   /// Returns true if `timings` has been explicitly set.
-  package var hasTimings: Bool {self._timings != nil}
+  package var hasTimings: Bool {_storage._timings != nil}
   /// Clears the value of `timings`. Subsequent reads from it will return its default value.
-  package mutating func clearTimings() {self._timings = nil}
+  package mutating func clearTimings() {_uniqueStorage()._timings = nil}
 
   /// exact, consistent, replay, restart, none
-  package var continuity: String = String()
+  package var continuity: String {
+    get {_storage._continuity}
+    set {_uniqueStorage()._continuity = newValue}
+  }
 
-  package var attempts: UInt32 = 0
+  package var attempts: UInt32 {
+    get {_storage._attempts}
+    set {_uniqueStorage()._attempts = newValue}
+  }
+
+  package var summary: Apus_V1_Summary {
+    get {_storage._summary ?? Apus_V1_Summary()}
+    set {_uniqueStorage()._summary = newValue}
+  }
+  /// Returns true if `summary` has been explicitly set.
+  package var hasSummary: Bool {_storage._summary != nil}
+  /// Clears the value of `summary`. Subsequent reads from it will return its default value.
+  package mutating func clearSummary() {_uniqueStorage()._summary = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _usage: Apus_V1_Usage? = nil
-  fileprivate var _timings: Apus_V1_Timings? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// The answer to Cancel and Drain.
+/// The answer to Cancel, Drain and ConfigureWorkers.
 package nonisolated struct Apus_V1_Done: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -960,6 +1337,15 @@ package nonisolated struct Apus_V1_WorkerStatus: @unchecked Sendable {
   package var hasPrefill: Bool {_storage._prefill != nil}
   /// Clears the value of `prefill`. Subsequent reads from it will return its default value.
   package mutating func clearPrefill() {_uniqueStorage()._prefill = nil}
+
+  package var load: Apus_V1_Load {
+    get {_storage._load ?? Apus_V1_Load()}
+    set {_uniqueStorage()._load = newValue}
+  }
+  /// Returns true if `load` has been explicitly set.
+  package var hasLoad: Bool {_storage._load != nil}
+  /// Clears the value of `load`. Subsequent reads from it will return its default value.
+  package mutating func clearLoad() {_uniqueStorage()._load = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1160,6 +1546,9 @@ package nonisolated struct Apus_V1_JobInfo: Sendable {
   /// the name under which it was first submitted
   package var client: String = String()
 
+  /// which of the job's streams
+  package var choice: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1231,73 +1620,201 @@ package nonisolated struct Apus_V1_Register: Sendable {
 
   package var held: [Apus_V1_Held] = []
 
+  /// for display
+  package var chatTemplate: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 }
 
 /// What the batch controller and the engine see, carried by every Step.
-package nonisolated struct Apus_V1_Load: Sendable {
+package nonisolated struct Apus_V1_Load: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// slots in use
-  package var active: UInt32 = 0
+  package var active: UInt32 {
+    get {_storage._active}
+    set {_uniqueStorage()._active = newValue}
+  }
 
   /// streams in the last step
-  package var batchSize: UInt32 = 0
+  package var batchSize: UInt32 {
+    get {_storage._batchSize}
+    set {_uniqueStorage()._batchSize = newValue}
+  }
 
   /// the controller's present choice
-  package var batchLimit: UInt32 = 0
+  package var batchLimit: UInt32 {
+    get {_storage._batchLimit}
+    set {_uniqueStorage()._batchLimit = newValue}
+  }
 
   /// expected time of a step
-  package var stepUs: UInt64 = 0
+  package var stepUs: UInt64 {
+    get {_storage._stepUs}
+    set {_uniqueStorage()._stepUs = newValue}
+  }
 
-  package var memoryBytes: UInt64 = 0
+  package var memoryBytes: UInt64 {
+    get {_storage._memoryBytes}
+    set {_uniqueStorage()._memoryBytes = newValue}
+  }
 
   /// of prompts and histories, computed since the process began; cached ones don't count
-  package var prefilledTokens: UInt64 = 0
+  package var prefilledTokens: UInt64 {
+    get {_storage._prefilledTokens}
+    set {_uniqueStorage()._prefilledTokens = newValue}
+  }
+
+  /// normal, warning, pressure, critical; empty: unknown
+  package var memory: String {
+    get {_storage._memory}
+    set {_uniqueStorage()._memory = newValue}
+  }
+
+  /// takes no new work now, for lack of memory
+  package var refusing: Bool {
+    get {_storage._refusing}
+    set {_uniqueStorage()._refusing = newValue}
+  }
+
+  /// compute, balanced, transfer: what a step's time goes to; empty: unknown
+  package var bound: String {
+    get {_storage._bound}
+    set {_uniqueStorage()._bound = newValue}
+  }
+
+  /// how batch_limit is chosen: cost, aimd
+  package var policy: String {
+    get {_storage._policy}
+    set {_uniqueStorage()._policy = newValue}
+  }
+
+  /// Counters since the process began.
+  package var promptTokens: UInt64 {
+    get {_storage._promptTokens}
+    set {_uniqueStorage()._promptTokens = newValue}
+  }
+
+  /// of these, found computed
+  package var cachedTokens: UInt64 {
+    get {_storage._cachedTokens}
+    set {_uniqueStorage()._cachedTokens = newValue}
+  }
+
+  /// held by computed beginnings of prompts, now
+  package var cacheBytes: UInt64 {
+    get {_storage._cacheBytes}
+    set {_uniqueStorage()._cacheBytes = newValue}
+  }
+
+  /// tokens that were computed before their consumer's credit came
+  package var grantedAhead: UInt64 {
+    get {_storage._grantedAhead}
+    set {_uniqueStorage()._grantedAhead = newValue}
+  }
+
+  /// tokens that a consumer's credit had been waited for
+  package var granted: UInt64 {
+    get {_storage._granted}
+    set {_uniqueStorage()._granted = newValue}
+  }
+
+  /// tokens that speculation proposed
+  package var drafted: UInt64 {
+    get {_storage._drafted}
+    set {_uniqueStorage()._drafted = newValue}
+  }
+
+  /// and the model confirmed
+  package var accepted: UInt64 {
+    get {_storage._accepted}
+    set {_uniqueStorage()._accepted = newValue}
+  }
+
+  /// failed passes
+  package var errors: UInt64 {
+    get {_storage._errors}
+    set {_uniqueStorage()._errors = newValue}
+  }
+
+  /// of these, how many their streams outlived
+  package var recovered: UInt64 {
+    get {_storage._recovered}
+    set {_uniqueStorage()._recovered = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// An attempt's end. It comes after its last token, in the same message or a later one.
-package nonisolated struct Apus_V1_AttemptEnd: Sendable {
+package nonisolated struct Apus_V1_AttemptEnd: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var stream: UInt64 = 0
+  package var stream: UInt64 {
+    get {_storage._stream}
+    set {_uniqueStorage()._stream = newValue}
+  }
 
-  package var epoch: UInt32 = 0
+  package var epoch: UInt32 {
+    get {_storage._epoch}
+    set {_uniqueStorage()._epoch = newValue}
+  }
 
   /// stop, length, failed
-  package var reason: String = String()
+  package var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
 
-  package var errorCode: String = String()
+  package var errorCode: String {
+    get {_storage._errorCode}
+    set {_uniqueStorage()._errorCode = newValue}
+  }
 
-  package var errorMessage: String = String()
+  package var errorMessage: String {
+    get {_storage._errorMessage}
+    set {_uniqueStorage()._errorMessage = newValue}
+  }
 
-  package var promptTokens: UInt64 = 0
+  package var promptTokens: UInt64 {
+    get {_storage._promptTokens}
+    set {_uniqueStorage()._promptTokens = newValue}
+  }
 
   /// the index after the stream's last token, whichever attempt brought it
   package var endIndex: UInt64 {
-    get {_endIndex ?? 0}
-    set {_endIndex = newValue}
+    get {_storage._endIndex ?? 0}
+    set {_uniqueStorage()._endIndex = newValue}
   }
   /// Returns true if `endIndex` has been explicitly set.
-  package var hasEndIndex: Bool {self._endIndex != nil}
+  package var hasEndIndex: Bool {_storage._endIndex != nil}
   /// Clears the value of `endIndex`. Subsequent reads from it will return its default value.
-  package mutating func clearEndIndex() {self._endIndex = nil}
+  package mutating func clearEndIndex() {_uniqueStorage()._endIndex = nil}
+
+  package var summary: Apus_V1_Summary {
+    get {_storage._summary ?? Apus_V1_Summary()}
+    set {_uniqueStorage()._summary = newValue}
+  }
+  /// Returns true if `summary` has been explicitly set.
+  package var hasSummary: Bool {_storage._summary != nil}
+  /// Clears the value of `summary`. Subsequent reads from it will return its default value.
+  package mutating func clearSummary() {_uniqueStorage()._summary = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _endIndex: UInt64? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// One engine step, or a progress beat without tokens (at least every 100 ms).
@@ -1379,6 +1896,12 @@ package nonisolated struct Apus_V1_Step: @unchecked Sendable {
   package var evictedBlocks: [UInt64] {
     get {_storage._evictedBlocks}
     set {_uniqueStorage()._evictedBlocks = newValue}
+  }
+
+  /// of the attempts whose first token is in this message
+  package var firstTokens: [Apus_V1_FirstToken] {
+    get {_storage._firstTokens}
+    set {_uniqueStorage()._firstTokens = newValue}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1489,7 +2012,7 @@ package nonisolated struct Apus_V1_Ack: Sendable {
   package init() {}
 }
 
-/// Changes the batch controller's bounds while it runs; 0 leaves a value as it is.
+/// Changes the batch controller while it runs; 0, empty or absent leaves a value as it is.
 package nonisolated struct Apus_V1_Configure: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1499,9 +2022,27 @@ package nonisolated struct Apus_V1_Configure: Sendable {
 
   package var batchMaximum: UInt32 = 0
 
+  /// cost, aimd
+  package var policy: String = String()
+
+  /// target for the time between tokens
+  package var interTokenMs: UInt32 = 0
+
+  /// from 0, nothing arrives, to 1, perfect
+  package var networkStability: Double {
+    get {_networkStability ?? 0}
+    set {_networkStability = newValue}
+  }
+  /// Returns true if `networkStability` has been explicitly set.
+  package var hasNetworkStability: Bool {self._networkStability != nil}
+  /// Clears the value of `networkStability`. Subsequent reads from it will return its default value.
+  package mutating func clearNetworkStability() {self._networkStability = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _networkStability: Double? = nil
 }
 
 /// Finish the running attempts, take no new ones, then say Bye.
@@ -1521,7 +2062,7 @@ fileprivate nonisolated let _protobuf_package = "apus.v1"
 
 nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Envelope"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{2}\u{c}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{1}leave\0\u{2}\u{11}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{3}configure_workers\0\u{2}\u{b}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{1}leave\0\u{2}\u{11}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1670,6 +2211,19 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.body = .detach(v)
+        }
+      }()
+      case 19: try {
+        var v: Apus_V1_ConfigureWorkers?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .configureWorkers(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .configureWorkers(v)
         }
       }()
       case 30: try {
@@ -1961,6 +2515,10 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
       guard case .detach(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
     }()
+    case .configureWorkers?: try {
+      guard case .configureWorkers(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+    }()
     case .welcome?: try {
       guard case .welcome(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
@@ -2111,7 +2669,7 @@ nonisolated extension Apus_V1_Error: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Apus_V1_TokenColumns: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TokenColumns"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}streams\0\u{1}epochs\0\u{3}first_indexes\0\u{1}counts\0\u{1}ids\0\u{3}text_lengths\0\u{1}text\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}streams\0\u{1}epochs\0\u{3}first_indexes\0\u{1}counts\0\u{1}ids\0\u{3}text_lengths\0\u{1}text\0\u{3}detail_lengths\0\u{1}details\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2126,6 +2684,8 @@ nonisolated extension Apus_V1_TokenColumns: SwiftProtobuf.Message, SwiftProtobuf
       case 5: try { try decoder.decodeRepeatedInt32Field(value: &self.ids) }()
       case 6: try { try decoder.decodeRepeatedUInt32Field(value: &self.textLengths) }()
       case 7: try { try decoder.decodeSingularBytesField(value: &self.text) }()
+      case 8: try { try decoder.decodeRepeatedUInt32Field(value: &self.detailLengths) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.details) }()
       default: break
       }
     }
@@ -2153,6 +2713,12 @@ nonisolated extension Apus_V1_TokenColumns: SwiftProtobuf.Message, SwiftProtobuf
     if !self.text.isEmpty {
       try visitor.visitSingularBytesField(value: self.text, fieldNumber: 7)
     }
+    if !self.detailLengths.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.detailLengths, fieldNumber: 8)
+    }
+    if !self.details.isEmpty {
+      try visitor.visitSingularBytesField(value: self.details, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2164,6 +2730,83 @@ nonisolated extension Apus_V1_TokenColumns: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.ids != rhs.ids {return false}
     if lhs.textLengths != rhs.textLengths {return false}
     if lhs.text != rhs.text {return false}
+    if lhs.detailLengths != rhs.detailLengths {return false}
+    if lhs.details != rhs.details {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_TokenDetail: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TokenDetail"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}logprob\0\u{1}top\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFloatField(value: &self.logprob) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.top) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.logprob.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.logprob, fieldNumber: 1)
+    }
+    if !self.top.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.top, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_TokenDetail, rhs: Apus_V1_TokenDetail) -> Bool {
+    if lhs.logprob != rhs.logprob {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_Alternative: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Alternative"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}logprob\0\u{1}text\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt32Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularFloatField(value: &self.logprob) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.text) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularInt32Field(value: self.id, fieldNumber: 1)
+    }
+    if self.logprob.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.logprob, fieldNumber: 2)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularBytesField(value: self.text, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_Alternative, rhs: Apus_V1_Alternative) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.logprob != rhs.logprob {return false}
+    if lhs.text != rhs.text {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2171,7 +2814,7 @@ nonisolated extension Apus_V1_TokenColumns: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Apus_V1_Sampling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Sampling"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}temperature\0\u{3}top_k\0\u{3}top_p\0\u{1}seed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}temperature\0\u{3}top_k\0\u{3}top_p\0\u{1}seed\0\u{3}min_p\0\u{3}typical_p\0\u{3}repetition_penalty\0\u{3}frequency_penalty\0\u{3}presence_penalty\0\u{3}penalty_window\0\u{1}dry\0\u{3}logit_bias\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2183,6 +2826,14 @@ nonisolated extension Apus_V1_Sampling: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.topK) }()
       case 3: try { try decoder.decodeSingularDoubleField(value: &self.topP) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.minP) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.typicalP) }()
+      case 7: try { try decoder.decodeSingularDoubleField(value: &self.repetitionPenalty) }()
+      case 8: try { try decoder.decodeSingularDoubleField(value: &self.frequencyPenalty) }()
+      case 9: try { try decoder.decodeSingularDoubleField(value: &self.presencePenalty) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self._penaltyWindow) }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._dry) }()
+      case 12: try { try decoder.decodeRepeatedMessageField(value: &self.logitBias) }()
       default: break
       }
     }
@@ -2205,6 +2856,30 @@ nonisolated extension Apus_V1_Sampling: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._seed {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 4)
     } }()
+    if self.minP.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.minP, fieldNumber: 5)
+    }
+    if self.typicalP.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.typicalP, fieldNumber: 6)
+    }
+    if self.repetitionPenalty.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.repetitionPenalty, fieldNumber: 7)
+    }
+    if self.frequencyPenalty.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.frequencyPenalty, fieldNumber: 8)
+    }
+    if self.presencePenalty.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.presencePenalty, fieldNumber: 9)
+    }
+    try { if let v = self._penaltyWindow {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 10)
+    } }()
+    try { if let v = self._dry {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
+    if !self.logitBias.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.logitBias, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2213,14 +2888,22 @@ nonisolated extension Apus_V1_Sampling: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.topK != rhs.topK {return false}
     if lhs.topP != rhs.topP {return false}
     if lhs._seed != rhs._seed {return false}
+    if lhs.minP != rhs.minP {return false}
+    if lhs.typicalP != rhs.typicalP {return false}
+    if lhs.repetitionPenalty != rhs.repetitionPenalty {return false}
+    if lhs.frequencyPenalty != rhs.frequencyPenalty {return false}
+    if lhs.presencePenalty != rhs.presencePenalty {return false}
+    if lhs._penaltyWindow != rhs._penaltyWindow {return false}
+    if lhs._dry != rhs._dry {return false}
+    if lhs.logitBias != rhs.logitBias {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}prompt\0\u{1}raw\0\u{3}max_tokens\0\u{1}sampling\0\u{1}stop\0\u{3}ignore_eos\0\u{3}deadline_ms\0\u{1}priority\0")
+nonisolated extension Apus_V1_Dry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Dry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}multiplier\0\u{1}base\0\u{3}allowed_length\0\u{1}window\0\u{1}breakers\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2228,65 +2911,314 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.model) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.prompt) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self.raw) }()
-      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.maxTokens) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._sampling) }()
-      case 6: try { try decoder.decodeRepeatedStringField(value: &self.stop) }()
-      case 7: try { try decoder.decodeSingularBoolField(value: &self.ignoreEos) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.deadlineMs) }()
-      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.priority) }()
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self.multiplier) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.base) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.allowedLength) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.window) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.breakers) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.model.isEmpty {
-      try visitor.visitSingularStringField(value: self.model, fieldNumber: 1)
+    if self.multiplier.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.multiplier, fieldNumber: 1)
     }
-    if !self.prompt.isEmpty {
-      try visitor.visitSingularStringField(value: self.prompt, fieldNumber: 2)
+    if self.base.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.base, fieldNumber: 2)
     }
-    if self.raw != false {
-      try visitor.visitSingularBoolField(value: self.raw, fieldNumber: 3)
+    if self.allowedLength != 0 {
+      try visitor.visitSingularUInt32Field(value: self.allowedLength, fieldNumber: 3)
     }
-    if self.maxTokens != 0 {
-      try visitor.visitSingularUInt32Field(value: self.maxTokens, fieldNumber: 4)
+    if self.window != 0 {
+      try visitor.visitSingularUInt32Field(value: self.window, fieldNumber: 4)
     }
-    try { if let v = self._sampling {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    if !self.stop.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.stop, fieldNumber: 6)
+    if !self.breakers.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.breakers, fieldNumber: 5)
     }
-    if self.ignoreEos != false {
-      try visitor.visitSingularBoolField(value: self.ignoreEos, fieldNumber: 7)
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_Dry, rhs: Apus_V1_Dry) -> Bool {
+    if lhs.multiplier != rhs.multiplier {return false}
+    if lhs.base != rhs.base {return false}
+    if lhs.allowedLength != rhs.allowedLength {return false}
+    if lhs.window != rhs.window {return false}
+    if lhs.breakers != rhs.breakers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_LogitBias: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LogitBias"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}bias\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt32Field(value: &self.token) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.bias) }()
+      default: break
+      }
     }
-    if self.deadlineMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.deadlineMs, fieldNumber: 8)
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.token != 0 {
+      try visitor.visitSingularInt32Field(value: self.token, fieldNumber: 1)
     }
-    if self.priority != 0 {
-      try visitor.visitSingularUInt32Field(value: self.priority, fieldNumber: 9)
+    if self.bias.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.bias, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_LogitBias, rhs: Apus_V1_LogitBias) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.bias != rhs.bias {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ChatMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ChatMessage"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}content\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.content) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 1)
+    }
+    if !self.content.isEmpty {
+      try visitor.visitSingularStringField(value: self.content, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_ChatMessage, rhs: Apus_V1_ChatMessage) -> Bool {
+    if lhs.role != rhs.role {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Request"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}prompt\0\u{1}raw\0\u{3}max_tokens\0\u{1}sampling\0\u{1}stop\0\u{3}ignore_eos\0\u{3}deadline_ms\0\u{1}priority\0\u{3}min_tokens\0\u{3}show_special\0\u{1}grammar\0\u{3}json_schema\0\u{3}json_object\0\u{1}logprobs\0\u{1}choices\0\u{3}inter_token_ms\0\u{3}transfer_tokens\0\u{3}no_speculation\0\u{1}messages\0")
+
+  fileprivate class _StorageClass {
+    var _model: String = String()
+    var _prompt: String = String()
+    var _raw: Bool = false
+    var _maxTokens: UInt32 = 0
+    var _sampling: Apus_V1_Sampling? = nil
+    var _stop: [String] = []
+    var _ignoreEos: Bool = false
+    var _deadlineMs: UInt64 = 0
+    var _priority: UInt32 = 0
+    var _minTokens: UInt32 = 0
+    var _showSpecial: Bool = false
+    var _grammar: String = String()
+    var _jsonSchema: String = String()
+    var _jsonObject: Bool = false
+    var _logprobs: UInt32? = nil
+    var _choices: UInt32 = 0
+    var _interTokenMs: UInt32 = 0
+    var _transferTokens: UInt32 = 0
+    var _noSpeculation: Bool = false
+    var _messages: [Apus_V1_ChatMessage] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _model = source._model
+      _prompt = source._prompt
+      _raw = source._raw
+      _maxTokens = source._maxTokens
+      _sampling = source._sampling
+      _stop = source._stop
+      _ignoreEos = source._ignoreEos
+      _deadlineMs = source._deadlineMs
+      _priority = source._priority
+      _minTokens = source._minTokens
+      _showSpecial = source._showSpecial
+      _grammar = source._grammar
+      _jsonSchema = source._jsonSchema
+      _jsonObject = source._jsonObject
+      _logprobs = source._logprobs
+      _choices = source._choices
+      _interTokenMs = source._interTokenMs
+      _transferTokens = source._transferTokens
+      _noSpeculation = source._noSpeculation
+      _messages = source._messages
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._model) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._prompt) }()
+        case 3: try { try decoder.decodeSingularBoolField(value: &_storage._raw) }()
+        case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._maxTokens) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._sampling) }()
+        case 6: try { try decoder.decodeRepeatedStringField(value: &_storage._stop) }()
+        case 7: try { try decoder.decodeSingularBoolField(value: &_storage._ignoreEos) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._deadlineMs) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._priority) }()
+        case 10: try { try decoder.decodeSingularUInt32Field(value: &_storage._minTokens) }()
+        case 11: try { try decoder.decodeSingularBoolField(value: &_storage._showSpecial) }()
+        case 12: try { try decoder.decodeSingularStringField(value: &_storage._grammar) }()
+        case 13: try { try decoder.decodeSingularStringField(value: &_storage._jsonSchema) }()
+        case 14: try { try decoder.decodeSingularBoolField(value: &_storage._jsonObject) }()
+        case 15: try { try decoder.decodeSingularUInt32Field(value: &_storage._logprobs) }()
+        case 16: try { try decoder.decodeSingularUInt32Field(value: &_storage._choices) }()
+        case 17: try { try decoder.decodeSingularUInt32Field(value: &_storage._interTokenMs) }()
+        case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._transferTokens) }()
+        case 19: try { try decoder.decodeSingularBoolField(value: &_storage._noSpeculation) }()
+        case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._messages) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._model.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._model, fieldNumber: 1)
+      }
+      if !_storage._prompt.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._prompt, fieldNumber: 2)
+      }
+      if _storage._raw != false {
+        try visitor.visitSingularBoolField(value: _storage._raw, fieldNumber: 3)
+      }
+      if _storage._maxTokens != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._maxTokens, fieldNumber: 4)
+      }
+      try { if let v = _storage._sampling {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      if !_storage._stop.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._stop, fieldNumber: 6)
+      }
+      if _storage._ignoreEos != false {
+        try visitor.visitSingularBoolField(value: _storage._ignoreEos, fieldNumber: 7)
+      }
+      if _storage._deadlineMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._deadlineMs, fieldNumber: 8)
+      }
+      if _storage._priority != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._priority, fieldNumber: 9)
+      }
+      if _storage._minTokens != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._minTokens, fieldNumber: 10)
+      }
+      if _storage._showSpecial != false {
+        try visitor.visitSingularBoolField(value: _storage._showSpecial, fieldNumber: 11)
+      }
+      if !_storage._grammar.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._grammar, fieldNumber: 12)
+      }
+      if !_storage._jsonSchema.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._jsonSchema, fieldNumber: 13)
+      }
+      if _storage._jsonObject != false {
+        try visitor.visitSingularBoolField(value: _storage._jsonObject, fieldNumber: 14)
+      }
+      try { if let v = _storage._logprobs {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 15)
+      } }()
+      if _storage._choices != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._choices, fieldNumber: 16)
+      }
+      if _storage._interTokenMs != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._interTokenMs, fieldNumber: 17)
+      }
+      if _storage._transferTokens != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._transferTokens, fieldNumber: 18)
+      }
+      if _storage._noSpeculation != false {
+        try visitor.visitSingularBoolField(value: _storage._noSpeculation, fieldNumber: 19)
+      }
+      if !_storage._messages.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._messages, fieldNumber: 20)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_Request, rhs: Apus_V1_Request) -> Bool {
-    if lhs.model != rhs.model {return false}
-    if lhs.prompt != rhs.prompt {return false}
-    if lhs.raw != rhs.raw {return false}
-    if lhs.maxTokens != rhs.maxTokens {return false}
-    if lhs._sampling != rhs._sampling {return false}
-    if lhs.stop != rhs.stop {return false}
-    if lhs.ignoreEos != rhs.ignoreEos {return false}
-    if lhs.deadlineMs != rhs.deadlineMs {return false}
-    if lhs.priority != rhs.priority {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._model != rhs_storage._model {return false}
+        if _storage._prompt != rhs_storage._prompt {return false}
+        if _storage._raw != rhs_storage._raw {return false}
+        if _storage._maxTokens != rhs_storage._maxTokens {return false}
+        if _storage._sampling != rhs_storage._sampling {return false}
+        if _storage._stop != rhs_storage._stop {return false}
+        if _storage._ignoreEos != rhs_storage._ignoreEos {return false}
+        if _storage._deadlineMs != rhs_storage._deadlineMs {return false}
+        if _storage._priority != rhs_storage._priority {return false}
+        if _storage._minTokens != rhs_storage._minTokens {return false}
+        if _storage._showSpecial != rhs_storage._showSpecial {return false}
+        if _storage._grammar != rhs_storage._grammar {return false}
+        if _storage._jsonSchema != rhs_storage._jsonSchema {return false}
+        if _storage._jsonObject != rhs_storage._jsonObject {return false}
+        if _storage._logprobs != rhs_storage._logprobs {return false}
+        if _storage._choices != rhs_storage._choices {return false}
+        if _storage._interTokenMs != rhs_storage._interTokenMs {return false}
+        if _storage._transferTokens != rhs_storage._transferTokens {return false}
+        if _storage._noSpeculation != rhs_storage._noSpeculation {return false}
+        if _storage._messages != rhs_storage._messages {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2329,7 +3261,7 @@ nonisolated extension Apus_V1_Usage: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Apus_V1_Timings: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Timings"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}queue_wait_us\0\u{3}first_token_us\0\u{3}total_us\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}queue_wait_us\0\u{3}first_token_us\0\u{3}total_us\0\u{3}first_token\0\u{3}transfer_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2340,6 +3272,8 @@ nonisolated extension Apus_V1_Timings: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._queueWaitUs) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self._firstTokenUs) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.totalUs) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._firstToken) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.transferUs) }()
       default: break
       }
     }
@@ -2359,6 +3293,12 @@ nonisolated extension Apus_V1_Timings: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.totalUs != 0 {
       try visitor.visitSingularUInt64Field(value: self.totalUs, fieldNumber: 3)
     }
+    try { if let v = self._firstToken {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if self.transferUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.transferUs, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2366,6 +3306,148 @@ nonisolated extension Apus_V1_Timings: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs._queueWaitUs != rhs._queueWaitUs {return false}
     if lhs._firstTokenUs != rhs._firstTokenUs {return false}
     if lhs.totalUs != rhs.totalUs {return false}
+    if lhs._firstToken != rhs._firstToken {return false}
+    if lhs.transferUs != rhs.transferUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_FirstToken: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FirstToken"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{3}tokenize_us\0\u{3}dispatch_us\0\u{3}prefill_us\0\u{3}sample_us\0\u{3}prompt_tokens\0\u{3}cached_tokens\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.stream) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.epoch) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.tokenizeUs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.dispatchUs) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.prefillUs) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.sampleUs) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.promptTokens) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.cachedTokens) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.stream != 0 {
+      try visitor.visitSingularUInt64Field(value: self.stream, fieldNumber: 1)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt32Field(value: self.epoch, fieldNumber: 2)
+    }
+    if self.tokenizeUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.tokenizeUs, fieldNumber: 3)
+    }
+    if self.dispatchUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.dispatchUs, fieldNumber: 4)
+    }
+    if self.prefillUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.prefillUs, fieldNumber: 5)
+    }
+    if self.sampleUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sampleUs, fieldNumber: 6)
+    }
+    if self.promptTokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.promptTokens, fieldNumber: 7)
+    }
+    if self.cachedTokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cachedTokens, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_FirstToken, rhs: Apus_V1_FirstToken) -> Bool {
+    if lhs.stream != rhs.stream {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.tokenizeUs != rhs.tokenizeUs {return false}
+    if lhs.dispatchUs != rhs.dispatchUs {return false}
+    if lhs.prefillUs != rhs.prefillUs {return false}
+    if lhs.sampleUs != rhs.sampleUs {return false}
+    if lhs.promptTokens != rhs.promptTokens {return false}
+    if lhs.cachedTokens != rhs.cachedTokens {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_Summary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Summary"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tokens\0\u{3}mean_token_us\0\u{3}p95_token_us\0\u{3}peak_memory_bytes\0\u{1}errors\0\u{1}recovered\0\u{3}batch_size\0\u{1}drafted\0\u{1}accepted\0\u{3}cached_tokens\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.tokens) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.meanTokenUs) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.p95TokenUs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.peakMemoryBytes) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.errors) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.recovered) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.batchSize) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.drafted) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.accepted) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.cachedTokens) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.tokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.tokens, fieldNumber: 1)
+    }
+    if self.meanTokenUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.meanTokenUs, fieldNumber: 2)
+    }
+    if self.p95TokenUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.p95TokenUs, fieldNumber: 3)
+    }
+    if self.peakMemoryBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.peakMemoryBytes, fieldNumber: 4)
+    }
+    if self.errors != 0 {
+      try visitor.visitSingularUInt32Field(value: self.errors, fieldNumber: 5)
+    }
+    if self.recovered != 0 {
+      try visitor.visitSingularUInt32Field(value: self.recovered, fieldNumber: 6)
+    }
+    if self.batchSize != 0 {
+      try visitor.visitSingularUInt32Field(value: self.batchSize, fieldNumber: 7)
+    }
+    if self.drafted != 0 {
+      try visitor.visitSingularUInt64Field(value: self.drafted, fieldNumber: 8)
+    }
+    if self.accepted != 0 {
+      try visitor.visitSingularUInt64Field(value: self.accepted, fieldNumber: 9)
+    }
+    if self.cachedTokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cachedTokens, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_Summary, rhs: Apus_V1_Summary) -> Bool {
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.meanTokenUs != rhs.meanTokenUs {return false}
+    if lhs.p95TokenUs != rhs.p95TokenUs {return false}
+    if lhs.peakMemoryBytes != rhs.peakMemoryBytes {return false}
+    if lhs.errors != rhs.errors {return false}
+    if lhs.recovered != rhs.recovered {return false}
+    if lhs.batchSize != rhs.batchSize {return false}
+    if lhs.drafted != rhs.drafted {return false}
+    if lhs.accepted != rhs.accepted {return false}
+    if lhs.cachedTokens != rhs.cachedTokens {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2487,7 +3569,7 @@ nonisolated extension Apus_V1_Submit: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Apus_V1_Attach: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Attach"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}job\0\u{1}key\0\u{3}from_index\0\u{1}credit\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}job\0\u{1}key\0\u{3}from_index\0\u{1}credit\0\u{1}choice\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2500,6 +3582,7 @@ nonisolated extension Apus_V1_Attach: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 3: try { try decoder.decodeSingularStringField(value: &self.key) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.fromIndex) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.credit) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.choice) }()
       default: break
       }
     }
@@ -2521,6 +3604,9 @@ nonisolated extension Apus_V1_Attach: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.credit != 0 {
       try visitor.visitSingularUInt64Field(value: self.credit, fieldNumber: 5)
     }
+    if self.choice != 0 {
+      try visitor.visitSingularUInt32Field(value: self.choice, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2530,6 +3616,7 @@ nonisolated extension Apus_V1_Attach: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.key != rhs.key {return false}
     if lhs.fromIndex != rhs.fromIndex {return false}
     if lhs.credit != rhs.credit {return false}
+    if lhs.choice != rhs.choice {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2735,6 +3822,50 @@ nonisolated extension Apus_V1_Drain: SwiftProtobuf.Message, SwiftProtobuf._Messa
   }
 }
 
+nonisolated extension Apus_V1_ConfigureWorkers: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConfigureWorkers"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}worker\0\u{1}settings\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.worker) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._settings) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.worker.isEmpty {
+      try visitor.visitSingularStringField(value: self.worker, fieldNumber: 2)
+    }
+    try { if let v = self._settings {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_ConfigureWorkers, rhs: Apus_V1_ConfigureWorkers) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.worker != rhs.worker {return false}
+    if lhs._settings != rhs._settings {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Apus_V1_Welcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Welcome"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}coordinator\0\u{1}version\0")
@@ -2772,7 +3903,7 @@ nonisolated extension Apus_V1_Welcome: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension Apus_V1_Accepted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Accepted"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}job\0\u{1}stream\0\u{1}seed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}job\0\u{1}stream\0\u{1}seed\0\u{1}choices\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2784,6 +3915,7 @@ nonisolated extension Apus_V1_Accepted: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 2: try { try decoder.decodeSingularStringField(value: &self.job) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.stream) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.seed) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.choices) }()
       default: break
       }
     }
@@ -2802,6 +3934,9 @@ nonisolated extension Apus_V1_Accepted: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.seed != 0 {
       try visitor.visitSingularUInt64Field(value: self.seed, fieldNumber: 4)
     }
+    if self.choices != 0 {
+      try visitor.visitSingularUInt32Field(value: self.choices, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2810,6 +3945,7 @@ nonisolated extension Apus_V1_Accepted: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.job != rhs.job {return false}
     if lhs.stream != rhs.stream {return false}
     if lhs.seed != rhs.seed {return false}
+    if lhs.choices != rhs.choices {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2896,73 +4032,132 @@ nonisolated extension Apus_V1_Tokens: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Apus_V1_Finished: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Finished"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}job\0\u{1}reason\0\u{3}error_code\0\u{3}error_message\0\u{1}usage\0\u{1}timings\0\u{1}continuity\0\u{1}attempts\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}job\0\u{1}reason\0\u{3}error_code\0\u{3}error_message\0\u{1}usage\0\u{1}timings\0\u{1}continuity\0\u{1}attempts\0\u{1}summary\0")
+
+  fileprivate class _StorageClass {
+    var _stream: UInt64 = 0
+    var _job: String = String()
+    var _reason: String = String()
+    var _errorCode: String = String()
+    var _errorMessage: String = String()
+    var _usage: Apus_V1_Usage? = nil
+    var _timings: Apus_V1_Timings? = nil
+    var _continuity: String = String()
+    var _attempts: UInt32 = 0
+    var _summary: Apus_V1_Summary? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stream = source._stream
+      _job = source._job
+      _reason = source._reason
+      _errorCode = source._errorCode
+      _errorMessage = source._errorMessage
+      _usage = source._usage
+      _timings = source._timings
+      _continuity = source._continuity
+      _attempts = source._attempts
+      _summary = source._summary
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.stream) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.job) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.errorCode) }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self.errorMessage) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._usage) }()
-      case 7: try { try decoder.decodeSingularMessageField(value: &self._timings) }()
-      case 8: try { try decoder.decodeSingularStringField(value: &self.continuity) }()
-      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.attempts) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._stream) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._job) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._errorCode) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._errorMessage) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._usage) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._timings) }()
+        case 8: try { try decoder.decodeSingularStringField(value: &_storage._continuity) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._attempts) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._summary) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.stream != 0 {
-      try visitor.visitSingularUInt64Field(value: self.stream, fieldNumber: 1)
-    }
-    if !self.job.isEmpty {
-      try visitor.visitSingularStringField(value: self.job, fieldNumber: 2)
-    }
-    if !self.reason.isEmpty {
-      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
-    }
-    if !self.errorCode.isEmpty {
-      try visitor.visitSingularStringField(value: self.errorCode, fieldNumber: 4)
-    }
-    if !self.errorMessage.isEmpty {
-      try visitor.visitSingularStringField(value: self.errorMessage, fieldNumber: 5)
-    }
-    try { if let v = self._usage {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    try { if let v = self._timings {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    } }()
-    if !self.continuity.isEmpty {
-      try visitor.visitSingularStringField(value: self.continuity, fieldNumber: 8)
-    }
-    if self.attempts != 0 {
-      try visitor.visitSingularUInt32Field(value: self.attempts, fieldNumber: 9)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._stream != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._stream, fieldNumber: 1)
+      }
+      if !_storage._job.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._job, fieldNumber: 2)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 3)
+      }
+      if !_storage._errorCode.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._errorCode, fieldNumber: 4)
+      }
+      if !_storage._errorMessage.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._errorMessage, fieldNumber: 5)
+      }
+      try { if let v = _storage._usage {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      try { if let v = _storage._timings {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+      if !_storage._continuity.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._continuity, fieldNumber: 8)
+      }
+      if _storage._attempts != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._attempts, fieldNumber: 9)
+      }
+      try { if let v = _storage._summary {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_Finished, rhs: Apus_V1_Finished) -> Bool {
-    if lhs.stream != rhs.stream {return false}
-    if lhs.job != rhs.job {return false}
-    if lhs.reason != rhs.reason {return false}
-    if lhs.errorCode != rhs.errorCode {return false}
-    if lhs.errorMessage != rhs.errorMessage {return false}
-    if lhs._usage != rhs._usage {return false}
-    if lhs._timings != rhs._timings {return false}
-    if lhs.continuity != rhs.continuity {return false}
-    if lhs.attempts != rhs.attempts {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stream != rhs_storage._stream {return false}
+        if _storage._job != rhs_storage._job {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._errorCode != rhs_storage._errorCode {return false}
+        if _storage._errorMessage != rhs_storage._errorMessage {return false}
+        if _storage._usage != rhs_storage._usage {return false}
+        if _storage._timings != rhs_storage._timings {return false}
+        if _storage._continuity != rhs_storage._continuity {return false}
+        if _storage._attempts != rhs_storage._attempts {return false}
+        if _storage._summary != rhs_storage._summary {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3050,7 +4245,7 @@ nonisolated extension Apus_V1_Quantiles: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WorkerStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}pid\0\u{1}host\0\u{1}model\0\u{1}engine\0\u{1}state\0\u{1}slots\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}last_beat_ms\0\u{1}failures\0\u{1}tokens\0\u{1}exactness\0\u{1}fingerprint\0\u{1}incarnation\0\u{3}context_tokens\0\u{3}memory_bytes\0\u{1}step\0\u{3}queue_wait\0\u{1}prefill\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}pid\0\u{1}host\0\u{1}model\0\u{1}engine\0\u{1}state\0\u{1}slots\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}last_beat_ms\0\u{1}failures\0\u{1}tokens\0\u{1}exactness\0\u{1}fingerprint\0\u{1}incarnation\0\u{3}context_tokens\0\u{3}memory_bytes\0\u{1}step\0\u{3}queue_wait\0\u{1}prefill\0\u{1}load\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -3077,6 +4272,7 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
     var _step: Apus_V1_Quantiles? = nil
     var _queueWait: Apus_V1_Quantiles? = nil
     var _prefill: Apus_V1_Quantiles? = nil
+    var _load: Apus_V1_Load? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3111,6 +4307,7 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
       _step = source._step
       _queueWait = source._queueWait
       _prefill = source._prefill
+      _load = source._load
     }
   }
 
@@ -3153,6 +4350,7 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
         case 22: try { try decoder.decodeSingularMessageField(value: &_storage._step) }()
         case 23: try { try decoder.decodeSingularMessageField(value: &_storage._queueWait) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._prefill) }()
+        case 25: try { try decoder.decodeSingularMessageField(value: &_storage._load) }()
         default: break
         }
       }
@@ -3237,6 +4435,9 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
       try { if let v = _storage._prefill {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       } }()
+      try { if let v = _storage._load {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3270,6 +4471,7 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
         if _storage._step != rhs_storage._step {return false}
         if _storage._queueWait != rhs_storage._queueWait {return false}
         if _storage._prefill != rhs_storage._prefill {return false}
+        if _storage._load != rhs_storage._load {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -3519,7 +4721,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".JobInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}state\0\u{1}model\0\u{1}stream\0\u{1}tokens\0\u{3}max_tokens\0\u{1}worker\0\u{1}attempts\0\u{1}continuity\0\u{3}age_ms\0\u{1}key\0\u{3}error_code\0\u{3}error_message\0\u{1}priority\0\u{1}client\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}state\0\u{1}model\0\u{1}stream\0\u{1}tokens\0\u{3}max_tokens\0\u{1}worker\0\u{1}attempts\0\u{1}continuity\0\u{3}age_ms\0\u{1}key\0\u{3}error_code\0\u{3}error_message\0\u{1}priority\0\u{1}client\0\u{1}choice\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3542,6 +4744,7 @@ nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 13: try { try decoder.decodeSingularStringField(value: &self.errorMessage) }()
       case 14: try { try decoder.decodeSingularStringField(value: &self.priority) }()
       case 15: try { try decoder.decodeSingularStringField(value: &self.client) }()
+      case 16: try { try decoder.decodeSingularUInt32Field(value: &self.choice) }()
       default: break
       }
     }
@@ -3593,6 +4796,9 @@ nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.client.isEmpty {
       try visitor.visitSingularStringField(value: self.client, fieldNumber: 15)
     }
+    if self.choice != 0 {
+      try visitor.visitSingularUInt32Field(value: self.choice, fieldNumber: 16)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3612,6 +4818,7 @@ nonisolated extension Apus_V1_JobInfo: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.errorMessage != rhs.errorMessage {return false}
     if lhs.priority != rhs.priority {return false}
     if lhs.client != rhs.client {return false}
+    if lhs.choice != rhs.choice {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3699,7 +4906,7 @@ nonisolated extension Apus_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Apus_V1_Register: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Register"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}incarnation\0\u{1}model\0\u{1}slots\0\u{3}context_tokens\0\u{1}fingerprint\0\u{1}exactness\0\u{1}engine\0\u{1}pid\0\u{1}host\0\u{1}version\0\u{1}held\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}incarnation\0\u{1}model\0\u{1}slots\0\u{3}context_tokens\0\u{1}fingerprint\0\u{1}exactness\0\u{1}engine\0\u{1}pid\0\u{1}host\0\u{1}version\0\u{1}held\0\u{3}chat_template\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3719,6 +4926,7 @@ nonisolated extension Apus_V1_Register: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 10: try { try decoder.decodeSingularStringField(value: &self.host) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self.version) }()
       case 12: try { try decoder.decodeRepeatedMessageField(value: &self.held) }()
+      case 13: try { try decoder.decodeSingularStringField(value: &self.chatTemplate) }()
       default: break
       }
     }
@@ -3761,6 +4969,9 @@ nonisolated extension Apus_V1_Register: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.held.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.held, fieldNumber: 12)
     }
+    if !self.chatTemplate.isEmpty {
+      try visitor.visitSingularStringField(value: self.chatTemplate, fieldNumber: 13)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3777,6 +4988,7 @@ nonisolated extension Apus_V1_Register: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.host != rhs.host {return false}
     if lhs.version != rhs.version {return false}
     if lhs.held != rhs.held {return false}
+    if lhs.chatTemplate != rhs.chatTemplate {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3784,54 +4996,191 @@ nonisolated extension Apus_V1_Register: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Load"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}step_us\0\u{3}memory_bytes\0\u{3}prefilled_tokens\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}active\0\u{3}batch_size\0\u{3}batch_limit\0\u{3}step_us\0\u{3}memory_bytes\0\u{3}prefilled_tokens\0\u{1}memory\0\u{1}refusing\0\u{1}bound\0\u{1}policy\0\u{3}prompt_tokens\0\u{3}cached_tokens\0\u{3}cache_bytes\0\u{3}granted_ahead\0\u{1}granted\0\u{1}drafted\0\u{1}accepted\0\u{1}errors\0\u{1}recovered\0")
+
+  fileprivate class _StorageClass {
+    var _active: UInt32 = 0
+    var _batchSize: UInt32 = 0
+    var _batchLimit: UInt32 = 0
+    var _stepUs: UInt64 = 0
+    var _memoryBytes: UInt64 = 0
+    var _prefilledTokens: UInt64 = 0
+    var _memory: String = String()
+    var _refusing: Bool = false
+    var _bound: String = String()
+    var _policy: String = String()
+    var _promptTokens: UInt64 = 0
+    var _cachedTokens: UInt64 = 0
+    var _cacheBytes: UInt64 = 0
+    var _grantedAhead: UInt64 = 0
+    var _granted: UInt64 = 0
+    var _drafted: UInt64 = 0
+    var _accepted: UInt64 = 0
+    var _errors: UInt64 = 0
+    var _recovered: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _active = source._active
+      _batchSize = source._batchSize
+      _batchLimit = source._batchLimit
+      _stepUs = source._stepUs
+      _memoryBytes = source._memoryBytes
+      _prefilledTokens = source._prefilledTokens
+      _memory = source._memory
+      _refusing = source._refusing
+      _bound = source._bound
+      _policy = source._policy
+      _promptTokens = source._promptTokens
+      _cachedTokens = source._cachedTokens
+      _cacheBytes = source._cacheBytes
+      _grantedAhead = source._grantedAhead
+      _granted = source._granted
+      _drafted = source._drafted
+      _accepted = source._accepted
+      _errors = source._errors
+      _recovered = source._recovered
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.active) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.batchSize) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.batchLimit) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.stepUs) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.memoryBytes) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.prefilledTokens) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._active) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._batchSize) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._batchLimit) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._stepUs) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._memoryBytes) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._prefilledTokens) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._memory) }()
+        case 8: try { try decoder.decodeSingularBoolField(value: &_storage._refusing) }()
+        case 9: try { try decoder.decodeSingularStringField(value: &_storage._bound) }()
+        case 10: try { try decoder.decodeSingularStringField(value: &_storage._policy) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._promptTokens) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._cachedTokens) }()
+        case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._cacheBytes) }()
+        case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._grantedAhead) }()
+        case 15: try { try decoder.decodeSingularUInt64Field(value: &_storage._granted) }()
+        case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._drafted) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._accepted) }()
+        case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._errors) }()
+        case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._recovered) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.active != 0 {
-      try visitor.visitSingularUInt32Field(value: self.active, fieldNumber: 1)
-    }
-    if self.batchSize != 0 {
-      try visitor.visitSingularUInt32Field(value: self.batchSize, fieldNumber: 2)
-    }
-    if self.batchLimit != 0 {
-      try visitor.visitSingularUInt32Field(value: self.batchLimit, fieldNumber: 3)
-    }
-    if self.stepUs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.stepUs, fieldNumber: 4)
-    }
-    if self.memoryBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.memoryBytes, fieldNumber: 5)
-    }
-    if self.prefilledTokens != 0 {
-      try visitor.visitSingularUInt64Field(value: self.prefilledTokens, fieldNumber: 6)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if _storage._active != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._active, fieldNumber: 1)
+      }
+      if _storage._batchSize != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._batchSize, fieldNumber: 2)
+      }
+      if _storage._batchLimit != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._batchLimit, fieldNumber: 3)
+      }
+      if _storage._stepUs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._stepUs, fieldNumber: 4)
+      }
+      if _storage._memoryBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._memoryBytes, fieldNumber: 5)
+      }
+      if _storage._prefilledTokens != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._prefilledTokens, fieldNumber: 6)
+      }
+      if !_storage._memory.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._memory, fieldNumber: 7)
+      }
+      if _storage._refusing != false {
+        try visitor.visitSingularBoolField(value: _storage._refusing, fieldNumber: 8)
+      }
+      if !_storage._bound.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._bound, fieldNumber: 9)
+      }
+      if !_storage._policy.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._policy, fieldNumber: 10)
+      }
+      if _storage._promptTokens != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._promptTokens, fieldNumber: 11)
+      }
+      if _storage._cachedTokens != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._cachedTokens, fieldNumber: 12)
+      }
+      if _storage._cacheBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._cacheBytes, fieldNumber: 13)
+      }
+      if _storage._grantedAhead != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._grantedAhead, fieldNumber: 14)
+      }
+      if _storage._granted != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._granted, fieldNumber: 15)
+      }
+      if _storage._drafted != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._drafted, fieldNumber: 16)
+      }
+      if _storage._accepted != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._accepted, fieldNumber: 17)
+      }
+      if _storage._errors != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._errors, fieldNumber: 18)
+      }
+      if _storage._recovered != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._recovered, fieldNumber: 19)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_Load, rhs: Apus_V1_Load) -> Bool {
-    if lhs.active != rhs.active {return false}
-    if lhs.batchSize != rhs.batchSize {return false}
-    if lhs.batchLimit != rhs.batchLimit {return false}
-    if lhs.stepUs != rhs.stepUs {return false}
-    if lhs.memoryBytes != rhs.memoryBytes {return false}
-    if lhs.prefilledTokens != rhs.prefilledTokens {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._active != rhs_storage._active {return false}
+        if _storage._batchSize != rhs_storage._batchSize {return false}
+        if _storage._batchLimit != rhs_storage._batchLimit {return false}
+        if _storage._stepUs != rhs_storage._stepUs {return false}
+        if _storage._memoryBytes != rhs_storage._memoryBytes {return false}
+        if _storage._prefilledTokens != rhs_storage._prefilledTokens {return false}
+        if _storage._memory != rhs_storage._memory {return false}
+        if _storage._refusing != rhs_storage._refusing {return false}
+        if _storage._bound != rhs_storage._bound {return false}
+        if _storage._policy != rhs_storage._policy {return false}
+        if _storage._promptTokens != rhs_storage._promptTokens {return false}
+        if _storage._cachedTokens != rhs_storage._cachedTokens {return false}
+        if _storage._cacheBytes != rhs_storage._cacheBytes {return false}
+        if _storage._grantedAhead != rhs_storage._grantedAhead {return false}
+        if _storage._granted != rhs_storage._granted {return false}
+        if _storage._drafted != rhs_storage._drafted {return false}
+        if _storage._accepted != rhs_storage._accepted {return false}
+        if _storage._errors != rhs_storage._errors {return false}
+        if _storage._recovered != rhs_storage._recovered {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3839,63 +5188,118 @@ nonisolated extension Apus_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AttemptEnd"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}reason\0\u{3}error_code\0\u{3}error_message\0\u{3}prompt_tokens\0\u{3}end_index\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}reason\0\u{3}error_code\0\u{3}error_message\0\u{3}prompt_tokens\0\u{3}end_index\0\u{1}summary\0")
+
+  fileprivate class _StorageClass {
+    var _stream: UInt64 = 0
+    var _epoch: UInt32 = 0
+    var _reason: String = String()
+    var _errorCode: String = String()
+    var _errorMessage: String = String()
+    var _promptTokens: UInt64 = 0
+    var _endIndex: UInt64? = nil
+    var _summary: Apus_V1_Summary? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stream = source._stream
+      _epoch = source._epoch
+      _reason = source._reason
+      _errorCode = source._errorCode
+      _errorMessage = source._errorMessage
+      _promptTokens = source._promptTokens
+      _endIndex = source._endIndex
+      _summary = source._summary
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.stream) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.epoch) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.errorCode) }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self.errorMessage) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.promptTokens) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self._endIndex) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._stream) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._epoch) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._errorCode) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._errorMessage) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._promptTokens) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._endIndex) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._summary) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.stream != 0 {
-      try visitor.visitSingularUInt64Field(value: self.stream, fieldNumber: 1)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._stream != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._stream, fieldNumber: 1)
+      }
+      if _storage._epoch != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._epoch, fieldNumber: 2)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 3)
+      }
+      if !_storage._errorCode.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._errorCode, fieldNumber: 4)
+      }
+      if !_storage._errorMessage.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._errorMessage, fieldNumber: 5)
+      }
+      if _storage._promptTokens != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._promptTokens, fieldNumber: 6)
+      }
+      try { if let v = _storage._endIndex {
+        try visitor.visitSingularUInt64Field(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._summary {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
     }
-    if self.epoch != 0 {
-      try visitor.visitSingularUInt32Field(value: self.epoch, fieldNumber: 2)
-    }
-    if !self.reason.isEmpty {
-      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
-    }
-    if !self.errorCode.isEmpty {
-      try visitor.visitSingularStringField(value: self.errorCode, fieldNumber: 4)
-    }
-    if !self.errorMessage.isEmpty {
-      try visitor.visitSingularStringField(value: self.errorMessage, fieldNumber: 5)
-    }
-    if self.promptTokens != 0 {
-      try visitor.visitSingularUInt64Field(value: self.promptTokens, fieldNumber: 6)
-    }
-    try { if let v = self._endIndex {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 7)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_AttemptEnd, rhs: Apus_V1_AttemptEnd) -> Bool {
-    if lhs.stream != rhs.stream {return false}
-    if lhs.epoch != rhs.epoch {return false}
-    if lhs.reason != rhs.reason {return false}
-    if lhs.errorCode != rhs.errorCode {return false}
-    if lhs.errorMessage != rhs.errorMessage {return false}
-    if lhs.promptTokens != rhs.promptTokens {return false}
-    if lhs._endIndex != rhs._endIndex {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stream != rhs_storage._stream {return false}
+        if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._errorCode != rhs_storage._errorCode {return false}
+        if _storage._errorMessage != rhs_storage._errorMessage {return false}
+        if _storage._promptTokens != rhs_storage._promptTokens {return false}
+        if _storage._endIndex != rhs_storage._endIndex {return false}
+        if _storage._summary != rhs_storage._summary {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3903,7 +5307,7 @@ nonisolated extension Apus_V1_AttemptEnd: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Step"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}progress\0\u{1}busy\0\u{1}load\0\u{1}tokens\0\u{1}ends\0\u{3}inter_token_us\0\u{3}step_us\0\u{3}prefill_us\0\u{3}cached_blocks\0\u{3}evicted_blocks\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}progress\0\u{1}busy\0\u{1}load\0\u{1}tokens\0\u{1}ends\0\u{3}inter_token_us\0\u{3}step_us\0\u{3}prefill_us\0\u{3}cached_blocks\0\u{3}evicted_blocks\0\u{3}first_tokens\0")
 
   fileprivate class _StorageClass {
     var _progress: UInt64 = 0
@@ -3916,6 +5320,7 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
     var _prefillUs: Apus_V1_Histogram? = nil
     var _cachedBlocks: [UInt64] = []
     var _evictedBlocks: [UInt64] = []
+    var _firstTokens: [Apus_V1_FirstToken] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3936,6 +5341,7 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
       _prefillUs = source._prefillUs
       _cachedBlocks = source._cachedBlocks
       _evictedBlocks = source._evictedBlocks
+      _firstTokens = source._firstTokens
     }
   }
 
@@ -3964,6 +5370,7 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
         case 8: try { try decoder.decodeSingularMessageField(value: &_storage._prefillUs) }()
         case 9: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._cachedBlocks) }()
         case 10: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._evictedBlocks) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._firstTokens) }()
         default: break
         }
       }
@@ -4006,6 +5413,9 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
       if !_storage._evictedBlocks.isEmpty {
         try visitor.visitPackedFixed64Field(value: _storage._evictedBlocks, fieldNumber: 10)
       }
+      if !_storage._firstTokens.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._firstTokens, fieldNumber: 11)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -4025,6 +5435,7 @@ nonisolated extension Apus_V1_Step: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if _storage._prefillUs != rhs_storage._prefillUs {return false}
         if _storage._cachedBlocks != rhs_storage._cachedBlocks {return false}
         if _storage._evictedBlocks != rhs_storage._evictedBlocks {return false}
+        if _storage._firstTokens != rhs_storage._firstTokens {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -4238,7 +5649,7 @@ nonisolated extension Apus_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Apus_V1_Configure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Configure"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}batch_minimum\0\u{3}batch_maximum\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}batch_minimum\0\u{3}batch_maximum\0\u{1}policy\0\u{3}inter_token_ms\0\u{3}network_stability\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4248,24 +5659,43 @@ nonisolated extension Apus_V1_Configure: SwiftProtobuf.Message, SwiftProtobuf._M
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self.batchMinimum) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.batchMaximum) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.policy) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.interTokenMs) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self._networkStability) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.batchMinimum != 0 {
       try visitor.visitSingularUInt32Field(value: self.batchMinimum, fieldNumber: 1)
     }
     if self.batchMaximum != 0 {
       try visitor.visitSingularUInt32Field(value: self.batchMaximum, fieldNumber: 2)
     }
+    if !self.policy.isEmpty {
+      try visitor.visitSingularStringField(value: self.policy, fieldNumber: 3)
+    }
+    if self.interTokenMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.interTokenMs, fieldNumber: 4)
+    }
+    try { if let v = self._networkStability {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_Configure, rhs: Apus_V1_Configure) -> Bool {
     if lhs.batchMinimum != rhs.batchMinimum {return false}
     if lhs.batchMaximum != rhs.batchMaximum {return false}
+    if lhs.policy != rhs.policy {return false}
+    if lhs.interTokenMs != rhs.interTokenMs {return false}
+    if lhs._networkStability != rhs._networkStability {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
