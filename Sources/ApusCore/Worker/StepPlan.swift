@@ -1,4 +1,4 @@
-/// What one engine step does, in this order: seat, prefill, decode.
+/// What one engine step does: sequences take their slots, then one forward pass runs.
 ///
 /// A sequence is named by its key: a small number that the pipeline chooses and reuses after the sequence has left.
 package struct StepPlan: Hashable, Sendable {
@@ -11,7 +11,7 @@ package struct StepPlan: Hashable, Sendable {
         package var slot: Int
     }
 
-    /// A run of prompt or history tokens; a forward pass of its own.
+    /// A run of prompt or history tokens of one sequence.
     package struct Chunk: Hashable, Sendable {
         /// The sequence.
         package var key: Int
@@ -21,6 +21,9 @@ package struct StepPlan: Hashable, Sendable {
 
         /// The chunk's places in the sequence; wholly prompt or wholly history.
         package var positions: Range<Int>
+
+        /// Whether the places are the prompt's.
+        package var isPrompt: Bool
 
         /// The index of the token to draw after the chunk; `nil` where more chunks follow.
         package var drawing: Int?
@@ -39,27 +42,30 @@ package struct StepPlan: Hashable, Sendable {
 
         /// The index of the token that is drawn.
         package var index: Int
+
+        /// Tokens may be drawn up to, not including, this index.
+        package var limit: Int
     }
 
     /// New sequences with their slots, oldest first.
     package var seats: [Seat] = []
 
-    /// Chunks to run, sequence by sequence, oldest first.
-    package var chunks: [Chunk] = []
+    /// The chunk that the pass runs; `nil` where it runs the rows.
+    package var chunk: Chunk?
 
-    /// Rows of the batched pass, in rising order of slots.
+    /// Rows of the batched pass, in rising order of slots; none where a chunk runs.
     package var rows: [Row] = []
 
     /// An empty plan.
     package init() {}
 
     /// Whether nothing can go on: no sequence has both work and credit.
-    package var isEmpty: Bool { seats.isEmpty && chunks.isEmpty && rows.isEmpty }
+    package var isEmpty: Bool { chunk == nil && rows.isEmpty }
 
     /// Empties the plan and keeps its memory.
     package mutating func removeAll() {
         seats.removeAll(keepingCapacity: true)
-        chunks.removeAll(keepingCapacity: true)
+        chunk = nil
         rows.removeAll(keepingCapacity: true)
     }
 }

@@ -3,14 +3,19 @@ import HeapModule
 
 /// Decides which sequences move in the next engine step, and by what.
 ///
-/// The running set of a step is made of the oldest sequences that have credit, as many as the batch limit allows; the
+/// A step is one forward pass: either the next token of every running stream that has its prompt behind it, or a chunk of one
+/// prompt or history. Between two batched passes run as many chunks as the allowance takes, at least one where a prompt waits,
+/// so that neither waits for the other for long.
+///
+/// The running set is made of the oldest sequences that have credit, as many as the batch limit allows; the
 /// others pause where they are. So the oldest always moves and nobody starves: a shrinking limit pauses the youngest,
 /// and a place that becomes free goes to the one that has waited longest. A sequence gets its slot, the lowest vacant
 /// one, when it first joins the running set; slots in use stay close together, which batched passes need.
 ///
-/// Prefill is canonical: a prompt always runs in chunks whose boundaries are counted from position 0, whatever else
-/// happens, and history is replayed in chunks of at most `replayChunk` tokens of which none has a single token, unless
-/// the history itself has just one. That is what makes a continued stream equal the undisturbed one bit for bit.
+/// Prefill is canonical. A prompt runs in chunks of whole quanta, counted from position 0: the quantum is the smallest piece
+/// that an engine computes with the same bits in whatever chunks it comes. History is replayed in chunks of at most
+/// `replayChunk` tokens whose widths are never a multiple of 8, the mark of a prompt's passes, and of which none has a single
+/// token, unless the history itself has just one. That is what makes a continued stream equal the undisturbed one bit for bit.
 /// A pure value without clock; the pipeline performs its plans and says what ran.
 package struct StepPlanner: Sendable {
     /// What is known of a sequence.
@@ -21,11 +26,14 @@ package struct StepPlanner: Sendable {
         var historyTokens = 0
         /// Prompt and history tokens that have run.
         var filled = 0
+        /// Those of them that did not have to run.
+        var found = 0
         /// The index of the next token to draw.
         var nextIndex = 0
         /// Tokens may be drawn up to, not including, this index.
         var limit = 0
         var isDecoding = false
+        var isHeld = false
         var isPresent = false
     }
 
@@ -35,9 +43,15 @@ package struct StepPlanner: Sendable {
         var arrival: UInt64
     }
 
+    /// Sequences with at most so many tokens to compute are short.
+    private static let shortTokens = 128
+
+    /// No limit is higher: limits come from a peer, and what is drawn ahead is added to them.
+    private static let highestLimit = 1 << 40
+
+    private let quantum: Int
     private let prefillChunk: Int
     private let replayChunk: Int
-    private let prefillBudget: Int
 
     private var sequences: [Sequence] = []
     /// The key in each slot; -1 for a vacant one.
@@ -47,27 +61,38 @@ package struct StepPlanner: Sendable {
     private var slotsEnd = 0
     private var waiting: Deque<Waiter> = []
     private var arrivals: UInt64 = 0
-    /// Scratch of `plan`: keys of sequences in prefill.
+    /// Keys of sequences in prefill, between `begin` and `complete`.
     private var filling: [Int] = []
+    /// Tokens in chunks since the last batched pass.
+    private var spent = 0
+    /// Of the last `begin`.
+    private var lookahead = 0
+    /// Whether the last plan had rows that wait for its chunk, if it has one.
+    package private(set) var delaysRows = false
 
     /// Describes an engine's shape.
     ///
     /// - Parameters:
     ///   - slots: Sequences that the engine holds.
-    ///   - prefillChunk: Tokens of a canonical prompt chunk, 1 or more.
-    ///   - replayChunk: The most tokens of a history chunk; from 3 on no chunk of a longer history has a single token.
-    ///   - prefillBudget: Prompt and history tokens of a step; a step runs one chunk even where it is larger.
-    package init(slots: Int, prefillChunk: Int, replayChunk: Int, prefillBudget: Int) {
-        precondition(slots > 0 && prefillChunk > 0 && replayChunk > 0)
-        self.prefillChunk = prefillChunk
+    ///   - quantum: Tokens of the smallest piece of a prompt, 1 or more.
+    ///   - prefillChunk: The most tokens of a prompt in one pass, at least a quantum.
+    ///   - replayChunk: The most tokens of a history chunk, 3 or more.
+    package init(slots: Int, quantum: Int, prefillChunk: Int, replayChunk: Int) {
+        precondition(slots > 0 && quantum > 0 && prefillChunk >= quantum && replayChunk > 2)
+        self.quantum = quantum
+        self.prefillChunk = prefillChunk / quantum * quantum
         self.replayChunk = replayChunk
-        self.prefillBudget = prefillBudget
         keys = Array(repeating: -1, count: slots)
         vacant = Heap(0..<slots)
     }
 
     /// The number of slots in use.
     package var seated: Int { keys.count - vacant.count }
+
+    /// Whether a sequence waits for a slot.
+    package var hasWaiting: Bool { !waiting.isEmpty }
+
+    // MARK: Sequences
 
     /// Takes a new sequence as the youngest.
     ///
@@ -86,7 +111,7 @@ package struct StepPlanner: Sendable {
             promptTokens: promptTokens,
             historyTokens: historyTokens,
             nextIndex: historyTokens,
-            limit: limit,
+            limit: min(limit, Self.highestLimit),
             isPresent: true
         )
         waiting.append(Waiter(key: key, arrival: arrivals))
@@ -94,7 +119,44 @@ package struct StepPlanner: Sendable {
 
     /// Raises the index up to which a sequence may draw tokens; a lower limit than before changes nothing.
     package mutating func grant(key: Int, limit: Int) {
-        sequences[key].limit = max(sequences[key].limit, limit)
+        sequences[key].limit = max(sequences[key].limit, min(limit, Self.highestLimit))
+    }
+
+    /// Notes that the first tokens of a seated sequence's prompt need not run; whole quanta, not all of the prompt.
+    package mutating func found(key: Int, tokens: Int) {
+        precondition(tokens % quantum == 0 && tokens < sequences[key].promptTokens && sequences[key].filled == 0)
+        sequences[key].filled = tokens
+        sequences[key].found = tokens
+    }
+
+    /// Keeps a seated sequence from computing its prompt, because the beginning is about to be found elsewhere.
+    package mutating func hold(key: Int) {
+        sequences[key].isHeld = true
+        filling.removeAll { $0 == key }
+    }
+
+    /// Lets a held sequence go on; it runs from the next `begin` on.
+    package mutating func release(key: Int) {
+        sequences[key].isHeld = false
+    }
+
+    /// A sequence's slot; `nil` where it has none, or is not there.
+    package func slot(of key: Int) -> Int? {
+        guard sequences.indices.contains(key), sequences[key].isPresent, sequences[key].slot >= 0 else { return nil }
+        return sequences[key].slot
+    }
+
+    /// How many of a sequence's prompt and history tokens its slot holds.
+    package func filled(of key: Int) -> Int { sequences[key].filled }
+
+    /// Whether a sequence has its prompt and history behind it.
+    package func isDecoding(key: Int) -> Bool { sequences[key].isDecoding }
+
+    /// Whether a sequence computes its prompt now.
+    package func isInPrompt(key: Int) -> Bool {
+        let sequence = sequences[key]
+        return sequence.isPresent && !sequence.isHeld && sequence.slot >= 0
+            && sequence.filled < sequence.promptTokens && sequence.nextIndex < sequence.limit
     }
 
     /// Forgets a sequence and frees its slot.
@@ -108,13 +170,14 @@ package struct StepPlanner: Sendable {
             waiting.removeAll { $0.key == key }
             return nil
         }
+        filling.removeAll { $0 == key }
         keys[slot] = -1
         vacant.insert(slot)
         while slotsEnd > 0, keys[slotsEnd - 1] < 0 { slotsEnd -= 1 }
         return slot
     }
 
-    /// Notes that a chunk of the last plan has run.
+    /// Notes that a chunk has run.
     package mutating func chunkRun(_ chunk: StepPlan.Chunk) {
         sequences[chunk.key].filled = chunk.positions.upperBound
         guard chunk.drawing != nil else { return }
@@ -127,28 +190,62 @@ package struct StepPlanner: Sendable {
         for row in rows { sequences[row.key].nextIndex += 1 }
     }
 
-    /// Plans the next step; the planner waits for `chunkRun`, `rowsRun` and `leave` before the next plan.
+    /// Notes that a sequence got some tokens at once.
+    package mutating func advanced(key: Int, tokens: Int) {
+        sequences[key].nextIndex += tokens
+    }
+
+    // MARK: Plans
+
+    /// Begins a plan: finds the running set and gives slots to those that join it.
+    ///
+    /// The pipeline may then say what it found or holds for the new ones, and calls `complete`.
     ///
     /// - Parameters:
     ///   - batchLimit: How many sequences may run, 1 or more.
-    ///   - plan: Receives the plan; its former content is replaced.
-    package mutating func plan(batchLimit: Int, into plan: inout StepPlan) {
+    ///   - lookahead: How many tokens beyond its limit a sequence may draw; they wait for the consumer.
+    ///   - plan: Receives the seats; its former content is replaced.
+    package mutating func begin(batchLimit: Int, lookahead: Int = 0, into plan: inout StepPlan) {
+        self.lookahead = lookahead
         plan.removeAll()
         filling.removeAll(keepingCapacity: true)
-        collectRunning(into: &plan)
-        if plan.rows.count + filling.count > batchLimit {
+        let held = collectRunning(into: &plan)
+        let running = plan.rows.count + filling.count + held
+        if running > batchLimit {
             pauseYoungest(batchLimit: batchLimit, in: &plan)
         } else {
-            seatWaiting(places: batchLimit - plan.rows.count - filling.count, in: &plan)
+            seatWaiting(places: batchLimit - running, in: &plan)
         }
-        planChunks(into: &plan)
     }
 
+    /// Completes a plan with its pass; the planner waits for `chunkRun`, `rowsRun`, `advanced` and `leave` before the next.
+    ///
+    /// - Parameters:
+    ///   - allowance: What may run between two batched passes; nothing bounds chunks where no row waits.
+    ///   - plan: The plan that `begin` began.
+    package mutating func complete(allowance: PrefillAllowance, into plan: inout StepPlan) {
+        // Rows of sequences that have left since.
+        plan.rows.removeAll { !sequences[$0.key].isPresent }
+        delaysRows = !plan.rows.isEmpty
+        plan.chunk = nextChunk(allowance: allowance, hasRows: delaysRows)
+        if let chunk = plan.chunk {
+            spent += chunk.positions.count
+            plan.rows.removeAll(keepingCapacity: true)
+        } else {
+            spent = 0
+        }
+    }
+
+    private func mayDraw(_ key: Int) -> Bool { sequences[key].nextIndex < sequences[key].limit + lookahead }
+
     /// Finds every seated sequence with credit, in rising order of slots.
-    private mutating func collectRunning(into plan: inout StepPlan) {
+    ///
+    /// - Returns: How many are held.
+    private mutating func collectRunning(into plan: inout StepPlan) -> Int {
+        var held = 0
         for slot in 0..<slotsEnd {
             let key = keys[slot]
-            guard key >= 0, sequences[key].nextIndex < sequences[key].limit else { continue }
+            guard key >= 0, mayDraw(key) else { continue }
             if sequences[key].isDecoding {
                 let index = sequences[key].nextIndex
                 plan.rows.append(
@@ -156,17 +253,22 @@ package struct StepPlanner: Sendable {
                         key: key,
                         slot: slot,
                         position: sequences[key].promptTokens + index - 1,
-                        index: index
+                        index: index,
+                        limit: sequences[key].limit + lookahead
                     )
                 )
+            } else if sequences[key].isHeld {
+                held += 1
             } else {
                 filling.append(key)
             }
         }
+        return held
     }
 
     private mutating func pauseYoungest(batchLimit: Int, in plan: inout StepPlan) {
         let order = (plan.rows.map { sequences[$0.key].arrival } + filling.map { sequences[$0].arrival }).sorted()
+        guard order.count > batchLimit else { return }
         let youngest = order[max(1, batchLimit) - 1]
         plan.rows.removeAll { sequences[$0.key].arrival > youngest }
         filling.removeAll { sequences[$0].arrival > youngest }
@@ -181,43 +283,54 @@ package struct StepPlanner: Sendable {
             sequences[waiter.key].slot = slot
             plan.seats.append(StepPlan.Seat(key: waiter.key, slot: slot))
             // One without credit takes its slot, so that it can't block those behind it, but no place in the step.
-            guard sequences[waiter.key].nextIndex < sequences[waiter.key].limit else { continue }
+            guard mayDraw(waiter.key) else { continue }
             filling.append(waiter.key)
             places -= 1
         }
     }
 
-    private mutating func planChunks(into plan: inout StepPlan) {
+    /// The chunk to run before the next batched pass; `nil` where that comes first.
+    private mutating func nextChunk(allowance: PrefillAllowance, hasRows: Bool) -> StepPlan.Chunk? {
         filling.sort { sequences[$0].arrival < sequences[$1].arrival }
-        var budget = prefillBudget
         for key in filling {
             let sequence = sequences[key]
-            var filled = sequence.filled
-            let end = sequence.promptTokens + sequence.historyTokens
-            while filled < end {
-                let size = chunkSize(of: sequence, at: filled)
-                // Oldest first and one chunk at least: a chunk over the budget waits for a step of its own.
-                guard size <= budget || plan.chunks.isEmpty else { return }
-                budget -= size
-                let positions = filled..<filled + size
-                filled += size
-                plan.chunks.append(
-                    StepPlan.Chunk(
-                        key: key,
-                        slot: sequence.slot,
-                        positions: positions,
-                        drawing: filled == end ? sequence.historyTokens : nil
-                    )
-                )
+            let size: Int
+            if hasRows {
+                let room = (isShort(sequence) ? allowance.short : allowance.long) - spent
+                size = chunkSize(of: sequence, room: room)
+                // A first chunk runs even where it is too large: prompts have to come to an end.
+                guard spent == 0 || size <= room else { continue }
+            } else {
+                size = chunkSize(of: sequence, room: prefillChunk)
             }
+            let end = sequence.filled + size
+            return StepPlan.Chunk(
+                key: key,
+                slot: sequence.slot,
+                positions: sequence.filled..<end,
+                isPrompt: sequence.filled < sequence.promptTokens,
+                drawing: end == sequence.promptTokens + sequence.historyTokens ? sequence.historyTokens : nil
+            )
         }
+        return nil
     }
 
-    private func chunkSize(of sequence: Sequence, at position: Int) -> Int {
-        if position < sequence.promptTokens { return min(prefillChunk, sequence.promptTokens - position) }
+    /// Whether a sequence has little to compute, or goes on after its worker's death and so has waited already.
+    private func isShort(_ sequence: Sequence) -> Bool {
+        sequence.historyTokens > 0 || sequence.promptTokens - sequence.found <= Self.shortTokens
+    }
+
+    private func chunkSize(of sequence: Sequence, room: Int) -> Int {
+        let position = sequence.filled
+        if position < sequence.promptTokens {
+            let most = min(prefillChunk, max(quantum, room / quantum * quantum))
+            return min(most, sequence.promptTokens - position)
+        }
         let rest = sequence.promptTokens + sequence.historyTokens - position
-        if rest <= replayChunk { return rest }
-        // A lone last token would run in a pass of width 1, whose sums may differ; it gets company.
-        return rest == replayChunk + 1 && replayChunk > 2 ? replayChunk - 1 : replayChunk
+        guard rest > 1 else { return rest }
+        var size = min(rest, replayChunk)
+        // A lone last token would run in a pass of width 1, whose sums may differ where a library adds them up in parts.
+        while size % 8 == 0 || rest - size == 1 { size -= 1 }
+        return size
     }
 }

@@ -1,9 +1,13 @@
 import ApusCore
+import ApusModel
 import Testing
 
-@Suite("Batch controller")
+@Suite("Batch controller, aimd")
 struct BatchControllerTests {
-    private static func settled(at size: Int, _ settings: BatchController.Settings = .init()) -> BatchController {
+    private static func settled(
+        at size: Int,
+        _ settings: BatchController.Settings = .init(policy: .aimd)
+    ) -> BatchController {
         var controller = BatchController(settings: settings)
         controller.feed(.milliseconds(1), times: size - settings.minimum + 2)
         return controller
@@ -25,7 +29,7 @@ struct BatchControllerTests {
 
     @Test("Two batches decide nothing; the third adds one")
     func thirdBatchDecides() {
-        var controller = BatchController()
+        var controller = BatchController(settings: .init(policy: .aimd))
         controller.feed(.milliseconds(10), times: 2)
         #expect(controller.limit == 1)
         controller.feed(.milliseconds(10))
@@ -34,7 +38,7 @@ struct BatchControllerTests {
 
     @Test("Only the mean of the last three counts")
     func meanOfThree() {
-        var controller = BatchController()
+        var controller = BatchController(settings: .init(policy: .aimd))
         controller.feed(.milliseconds(1_000), times: 7)
         controller.feed(.milliseconds(10), times: 2)
         #expect(controller.limit == 1)
@@ -64,8 +68,8 @@ struct BatchControllerTests {
 
     @Test("Without throughput nothing is added")
     func noThroughput() {
-        var controller = BatchController()
-        for _ in 0..<5 { controller.batchMeasured(latency: .milliseconds(1), throughput: 0) }
+        var controller = BatchController(settings: .init(policy: .aimd))
+        for _ in 0..<5 { controller.stepMeasured(rows: 0, contextTokens: 0, latency: .milliseconds(1)) }
         #expect(controller.limit == 1)
     }
 
@@ -91,7 +95,7 @@ struct BatchControllerTests {
 
     @Test("The limit never leaves the bounds")
     func bounds() {
-        var controller = BatchController(settings: .init(minimum: 2, maximum: 4))
+        var controller = BatchController(settings: .init(minimum: 2, maximum: 4, policy: .aimd))
         controller.feed(.milliseconds(1), times: 50)
         #expect(controller.limit == 4)
         controller.feed(.seconds(2), times: 50)
@@ -106,7 +110,7 @@ struct BatchControllerTests {
         controller.configure(minimum: 8, maximum: 12)
         #expect(controller.limit == 8)
         controller.configure()
-        #expect(controller.settings == .init(minimum: 8, maximum: 12))
+        #expect(controller.settings == .init(minimum: 8, maximum: 12, policy: .aimd))
     }
 
     @Test("Bounds that make no sense are pulled to ones that do")
@@ -119,6 +123,6 @@ struct BatchControllerTests {
 
 extension BatchController {
     fileprivate mutating func feed(_ latency: Duration, times: Int = 1) {
-        for _ in 0..<times { batchMeasured(latency: latency, throughput: 100) }
+        for _ in 0..<times { stepMeasured(rows: max(1, limit), contextTokens: 100, latency: latency) }
     }
 }
