@@ -13,6 +13,9 @@ struct ClusterTelemetry {
         var prefill = LatencyHistogram()
         var queueWait = LatencyHistogram()
         var rate = RateMeter()
+
+        /// Its last word on its load.
+        var load = Apus_V1_Load()
     }
 
     var workers: [WorkerName: Worker] = [:]
@@ -21,8 +24,9 @@ struct ClusterTelemetry {
     private(set) var interToken = LatencyHistogram()
     private(set) var queueWait = LatencyHistogram()
 
-    /// Takes the histograms that came with a step; values out of range are clamped by the histogram.
+    /// Takes the load and the histograms that came with a step; values out of range are clamped by the histogram.
     mutating func take(_ step: Apus_V1_Step, from name: WorkerName) {
+        workers[name, default: Worker()].load = step.load.printable
         if step.hasInterTokenUs {
             let columns = LatencyHistogram.Columns(values: step.interTokenUs.values, counts: step.interTokenUs.counts)
             workers[name, default: Worker()].interToken.add(columns)

@@ -125,18 +125,8 @@ extension Coordinator {
                 return
             }
             machine.cancelRequested(by: peer, number: cancel.request, job: job, at: now, into: &turn)
-        case .drain(let drain):
-            var worker: WorkerName?
-            if !drain.worker.isEmpty {
-                guard let valid = WorkerName(drain.worker) else {
-                    turn.effects.append(
-                        .refuse(peer, request: drain.request, ApusError(.invalidRequest, "that is not a worker's name"))
-                    )
-                    return
-                }
-                worker = valid
-            }
-            machine.drainRequested(by: peer, number: drain.request, worker: worker, into: &turn)
+        case .drain(let drain): drainRequested(drain, by: peer)
+        case .configureWorkers(let configure): configureRequested(configure, by: peer)
         case .statusRequest(let request): turn.effects.append(.status(peer, request: request.request))
         case .jobsRequest(let request):
             turn.effects.append(
@@ -181,10 +171,41 @@ extension Coordinator {
             number: attach.request,
             job: job,
             key: attach.key,
+            choice: Int(attach.choice),
             from: Int(clamping: attach.fromIndex),
             credit: Int(clamping: attach.credit),
             into: &turn
         )
+    }
+
+    private func drainRequested(_ drain: Apus_V1_Drain, by peer: ClientPeer) {
+        do throws(ApusError) {
+            let worker = try Self.workerName(drain.worker)
+            machine.drainRequested(by: peer, number: drain.request, worker: worker, into: &turn)
+        } catch {
+            turn.effects.append(.refuse(peer, request: drain.request, error))
+        }
+    }
+
+    private func configureRequested(_ configure: Apus_V1_ConfigureWorkers, by peer: ClientPeer) {
+        do throws(ApusError) {
+            machine.configureRequested(
+                by: peer,
+                number: configure.request,
+                worker: try Self.workerName(configure.worker),
+                settings: try WorkerSettings(configure.settings),
+                into: &turn
+            )
+        } catch {
+            turn.effects.append(.refuse(peer, request: configure.request, error))
+        }
+    }
+
+    /// The worker that an operator names; `nil` for an empty name, which means all of them.
+    private static func workerName(_ name: String) throws(ApusError) -> WorkerName? {
+        guard !name.isEmpty else { return nil }
+        guard let valid = WorkerName(name) else { throw ApusError(.invalidRequest, "that is not a worker's name") }
+        return valid
     }
 
     private static let notAJob = ApusError(

@@ -56,12 +56,13 @@ extension Coordinator {
             welcome.coordinator = identity
             welcome.version = ApusVersion.release
             try send(.welcome(welcome), to: peer)
-        case .accept(let peer, let request, let job, let stream, let seed):
+        case .accept(let peer, let request, let job, let stream, let seed, let choices):
             var accepted = Apus_V1_Accepted()
             accepted.request = request
             accepted.job = job.description
             accepted.stream = stream.rawValue
             accepted.seed = seed
+            accepted.choices = UInt32(choices)
             try send(.accepted(accepted), to: peer)
         case .reject(let peer, let request, let error):
             var rejected = Apus_V1_Rejected()
@@ -103,6 +104,8 @@ extension Coordinator {
             assign.history = try journal.history(of: stream, count: next)
             assign.limit = UInt64(limit)
             try send(.assign(assign), to: peer, at: now)
+        case .configure(let peer, let settings):
+            try send(.configure(Apus_V1_Configure(settings)), to: peer, at: now)
         case .drain(let peer):
             try send(.drainWorker(Apus_V1_DrainWorker()), to: peer, at: now)
         case .forgetWorker(let name):
@@ -122,7 +125,10 @@ extension Coordinator {
             let end = min(range.upperBound, start + Self.tokensPerMessage / 8)
             try journal.read(stream, start..<end, into: &replay.columns)
             start = end
-            if replay.columns.tokens >= Self.tokensPerMessage / 2 { try flushReplay(keeping: peer) }
+            let bytes = replay.columns.details.count
+            if replay.columns.tokens >= Self.tokensPerMessage / 2 || bytes >= Limits.frameBytes / 2 {
+                try flushReplay(keeping: peer)
+            }
         }
     }
 
@@ -134,7 +140,7 @@ extension Coordinator {
 
     /// Sends columns in as few messages as the frame limit allows.
     private func sendTokens(_ columns: TokenColumns, to peer: ClientPeer) throws(ApusError) {
-        for part in columns.split(tokens: Self.tokensPerMessage, textBytes: Limits.frameBytes / 2) {
+        for part in columns.split(tokens: Self.tokensPerMessage, bytes: Limits.frameBytes / 2) {
             var tokens = Apus_V1_Tokens()
             tokens.columns = Apus_V1_TokenColumns(part)
             try send(.tokens(tokens), to: peer)

@@ -71,14 +71,15 @@ extension Coordinator {
         worker.incarnation = view.registration.incarnation.description
         worker.contextTokens = UInt64(view.registration.contextTokens)
         worker.memoryBytes = view.load.memoryBytes
+        worker.load = measured.load
         return worker
     }
 
-    /// The newest jobs.
+    /// The streams of the newest jobs.
     func jobs(request: UInt64, limit: Int, at now: Timestamp) -> Apus_V1_Jobs {
         var jobs = Apus_V1_Jobs()
         jobs.request = request
-        jobs.total = UInt64(machine.jobCount)
+        jobs.total = UInt64(machine.streamCount)
         jobs.jobs = machine.jobViews(limit: limit).map { view in
             var job = Apus_V1_JobInfo()
             job.job = view.job.description
@@ -97,6 +98,7 @@ extension Coordinator {
             job.errorMessage = String(decoding: (view.error?.message ?? "").utf8.prefix(200), as: UTF8.self)
             job.priority = view.priority.rawValue
             job.client = view.client
+            job.choice = UInt32(view.choice)
             return job
         }
         return jobs

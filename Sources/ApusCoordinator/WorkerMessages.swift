@@ -5,7 +5,8 @@ import ApusProtocol
 extension StepReport {
     /// The step that a worker sent, checked.
     ///
-    /// - Throws: `protocolViolation` for columns that do not agree, and for more than `Limits.blocksPerStep` blocks.
+    /// - Throws: `protocolViolation` for columns that do not agree, for more than `Limits.blocksPerStep` blocks, and for more first
+    ///   tokens than a worker has slots.
     init(_ wire: Apus_V1_Step) throws(ApusError) {
         let tokens = TokenColumns(wire.tokens)
         guard tokens.isValid, tokens.epochs.count == tokens.rows else {
@@ -18,12 +19,19 @@ extension StepReport {
                 "the step names \(blocks) blocks; at most \(Limits.blocksPerStep) are taken"
             )
         }
+        guard wire.firstTokens.count <= Limits.slots else {
+            throw ApusError(
+                .protocolViolation,
+                "the step has \(wire.firstTokens.count) first tokens; at most \(Limits.slots) are taken"
+            )
+        }
         self.init(
             progress: wire.progress,
             isBusy: wire.busy,
             load: WorkerLoad(wire.load),
             tokens: tokens,
             ends: wire.ends.map(AttemptEnd.init),
+            firstTokens: wire.firstTokens.map(FirstTokenReport.init),
             cachedBlocks: wire.cachedBlocks,
             evictedBlocks: wire.evictedBlocks
         )
@@ -40,6 +48,7 @@ extension WorkerLoad {
         // A worker can't buy itself more patience than a minute.
         stepTime = min(Duration(wireMicroseconds: wire.stepUs), .seconds(60))
         memoryBytes = wire.memoryBytes
+        isRefusing = wire.refusing
         prefilledTokens = wire.prefilledTokens
     }
 }
@@ -61,7 +70,59 @@ extension AttemptEnd {
             error: error,
             // The machine adds to it.
             promptTokens: min(Int(clamping: wire.promptTokens), Limits.promptTokens),
-            endIndex: wire.hasEndIndex ? Int(clamping: wire.endIndex) : nil
+            endIndex: wire.hasEndIndex ? Int(clamping: wire.endIndex) : nil,
+            summary: wire.hasSummary ? SessionSummary(wire.summary).bounded : nil
+        )
+    }
+}
+
+extension FirstTokenReport {
+    /// What a worker told of an attempt's first token.
+    init(_ wire: Apus_V1_FirstToken) {
+        self.init(
+            stream: StreamID(rawValue: wire.stream),
+            epoch: Epoch(rawValue: wire.epoch),
+            stages: FirstTokenStages(wire).bounded
+        )
+    }
+}
+
+extension Duration {
+    /// The time, cut to what a job may take at most: a worker can't have measured more.
+    fileprivate var bounded: Duration { min(self, .seconds(86_400)) }
+}
+
+extension FirstTokenStages {
+    /// The stages, cut to what can be.
+    fileprivate var bounded: FirstTokenStages {
+        let prompt = min(promptTokens, Limits.promptTokens)
+        return FirstTokenStages(
+            tokenize: tokenize.bounded,
+            dispatch: dispatch.bounded,
+            prefill: prefill.bounded,
+            sample: sample.bounded,
+            promptTokens: prompt,
+            cachedTokens: min(cachedTokens, prompt)
+        )
+    }
+}
+
+extension SessionSummary {
+    /// The summary, cut to what can be; the machine adds to its errors.
+    fileprivate var bounded: SessionSummary {
+        // Many drafts may be thrown away for each token that stays.
+        let drafted = min(draftedTokens, Limits.maximumTokens * Limits.slots)
+        return SessionSummary(
+            tokens: min(tokens, Limits.maximumTokens),
+            meanTokenTime: meanTokenTime.bounded,
+            p95TokenTime: p95TokenTime.bounded,
+            peakMemoryBytes: peakMemoryBytes,
+            errors: errors,
+            recovered: min(recovered, errors),
+            batchSize: min(batchSize, Limits.slots),
+            draftedTokens: drafted,
+            acceptedTokens: min(acceptedTokens, drafted),
+            cachedTokens: min(cachedTokens, Limits.promptTokens)
         )
     }
 }

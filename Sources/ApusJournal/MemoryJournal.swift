@@ -25,7 +25,7 @@ public final class MemoryJournal: Journal {
         for columns in batch.tokens { try append(columns) }
         for record in batch.records {
             switch record {
-            case .accepted(let accepted): insert(accepted.stream)
+            case .accepted(let accepted): for stream in accepted.streams { insert(StreamID(rawValue: stream)) }
             case .forgotten(let stream): remove(stream)
             case .leased, .ended: break
             }
@@ -47,6 +47,7 @@ public final class MemoryJournal: Journal {
     private func append(_ columns: TokenColumns) throws(ApusError) {
         var token = 0
         var byte = 0
+        var detail = 0
         for row in 0..<columns.rows {
             let stream = StreamID(rawValue: columns.streams[row])
             let count = Int(columns.counts[row])
@@ -54,6 +55,9 @@ public final class MemoryJournal: Journal {
                 throw ApusError(.internalFailure, "tokens of stream \(stream) do not follow what the journal holds")
             }
             byte = histories[place].append(columns, tokens: token..<token + count, firstByte: byte)
+            if columns.hasDetails {
+                detail = histories[place].appendDetails(columns, tokens: token..<token + count, firstByte: detail)
+            }
             token += count
         }
     }

@@ -14,7 +14,12 @@ struct ApusSim: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("How many seeds to run (default: 1,000; 20 of --policies).", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "How many seeds to run (default: 1,000; 20 of --policies and --batching).",
+            valueName: "count"
+        )
+    )
     var seeds: Int?
 
     @Option(help: ArgumentHelp("The first seed (default: a fresh random one).", valueName: "number"))
@@ -28,6 +33,12 @@ struct ApusSim: ParsableCommand {
 
     @Flag(help: "Compare placement policies under a bursty workload without faults; --seeds gives the repetitions.")
     var policies = false
+
+    @Flag(
+        help:
+            "Compare the policies that choose a worker's batches under a load that changes; --seeds gives the repetitions."
+    )
+    var batching = false
 
     @OptionGroup var scale: ScaleOptions
 
@@ -55,6 +66,11 @@ struct ApusSim: ParsableCommand {
         let first = seed ?? UInt64.random(in: 1...999_999_999_999)
         if scale.scale {
             guard scale.run(seed: first, output: output) else { throw ExitCode(1) }
+            return
+        }
+        if batching {
+            let report = BatchReport(firstSeed: seed ?? 1, count: seeds ?? 20)
+            print(output == .text ? report.text : report.json)
             return
         }
         if policies {

@@ -115,9 +115,10 @@ private struct HostileWorld {
         let request = GenerationRequest(
             prompt: String(repeating: "p", count: 1 + random(2_000)),
             maximumTokens: 20,
-            deadline: Self.deadline
+            deadline: Self.deadline,
+            choices: any([1, 1, 1, Limits.choices])
         )
-        let key = "k\(accepted)"
+        let key = "k\(now.nanoseconds)"
         tell { machine, now, turn in
             machine.submitted(
                 by: Self.client,
@@ -167,6 +168,7 @@ private struct HostileWorld {
         step.load.stepUs = extreme()
         step.load.memoryBytes = extreme()
         step.load.prefilledTokens = extreme()
+        step.load.refusing = random(8) == 0
         step.cachedBlocks = (0..<random(4)).map { _ in extreme() }
         step.evictedBlocks = (0..<random(4)).map { _ in extreme() }
         let attempts = assigned[worker] ?? []
@@ -184,7 +186,21 @@ private struct HostileWorld {
             end.errorCode = any(["", "engine_failure", "prompt_too_long", "shutting_down", "overloaded", "nonsense"])
             end.promptTokens = extreme()
             if random(2) == 0 { end.endIndex = extreme() }
+            if random(2) == 0 {
+                end.summary.tokens = extreme()
+                end.summary.errors = UInt32(truncatingIfNeeded: extreme())
+                end.summary.recovered = UInt32(truncatingIfNeeded: extreme())
+                end.summary.drafted = extreme()
+            }
             step.ends = [end]
+        }
+        if random(3) == 0 {
+            var first = Apus_V1_FirstToken()
+            first.stream = attempt.stream
+            first.epoch = random(10) == 0 ? .max : attempt.epoch
+            first.prefillUs = extreme()
+            first.promptTokens = extreme()
+            step.firstTokens = [first, first]
         }
         return step
     }
@@ -197,7 +213,7 @@ private struct HostileWorld {
         machine.turnEnded(at: now, into: &turn)
         for record in turn.records {
             switch record {
-            case .accepted: accepted += 1
+            case .accepted(let record): accepted += record.streams.count
             case .ended: ended += 1
             default: break
             }

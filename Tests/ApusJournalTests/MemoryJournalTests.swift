@@ -3,14 +3,14 @@ import ApusModel
 import Testing
 
 @Suite struct MemoryJournalTests {
-    private func accepted(_ stream: UInt64) -> JournalRecord {
+    private func accepted(_ stream: UInt64, choices: Int = 1) -> JournalRecord {
         .accepted(
             AcceptedRecord(
                 job: JobID(rawValue: stream),
                 stream: StreamID(rawValue: stream),
                 key: "k",
                 client: "c",
-                request: GenerationRequest(prompt: "p"),
+                request: GenerationRequest(prompt: "p", choices: choices),
                 choseSeed: false,
                 acceptedAt: .zero
             )
@@ -30,6 +30,17 @@ import Testing
             }
         }
         return columns
+    }
+
+    @Test func `Every stream of a job is kept, and forgotten on its own`() throws {
+        let journal = MemoryJournal()
+        try journal.commit(JournalBatch(tokens: [], records: [accepted(70, choices: 3)]))
+        try journal.commit(JournalBatch(tokens: [columns([(70, 0, ["a"]), (72, 0, ["x", "y"])])], records: []))
+        #expect(journal.streams == 3)
+        #expect(try journal.history(of: StreamID(rawValue: 72), count: 2) == [0, 1])
+        let forgotten = (70..<73).map { JournalRecord.forgotten(StreamID(rawValue: $0)) }
+        try journal.commit(JournalBatch(tokens: [], records: forgotten))
+        #expect(journal.streams == 0)
     }
 
     @Test func `Any range of a stream reads back as it was committed`() throws {

@@ -19,8 +19,9 @@ struct WorldTests {
         #expect(!report.isLate)
         #expect(report.violations.isEmpty)
         #expect(report.faults.allSatisfy { $0 == 0 })
-        #expect(world.coordinator.machine.counters.completed == 20)
-        #expect(report.tokens == configuration.jobs.map(\.length).reduce(0, +))
+        let streams = configuration.jobs.reduce(0) { $0 + $1.request.choices }
+        #expect(world.coordinator.machine.counters.completed == UInt64(streams))
+        #expect(report.tokens == configuration.jobs.reduce(0) { $0 + $1.length * $1.request.choices })
     }
 
     @Test(arguments: 1...50 as ClosedRange<UInt64>)

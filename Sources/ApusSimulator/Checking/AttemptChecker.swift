@@ -13,13 +13,13 @@ struct AttemptChecker: Checker {
     var violation: Violation?
 
     private var epochs: PerStream<UInt32>
-    private let poisonedJobs: Int
+    private let poisonedStreams: Int
     private var poisonings = 0
     private var deaths = 0
 
     init(truth: Truth, configuration: WorldConfiguration) {
         epochs = PerStream(from: configuration.settings.firstStream, initial: 0)
-        poisonedJobs = truth.jobs.count { $0.poisonedIndex != nil }
+        poisonedStreams = truth.jobs.reduce(0) { $0 + ($1.poisonedIndex == nil ? 0 : $1.request.choices) }
     }
 
     mutating func committed(tokens: [TokenColumns], records: [JournalRecord], at now: Timestamp) {
@@ -61,9 +61,12 @@ struct AttemptChecker: Checker {
         guard fault == .poisonedJob else { return }
         poisonings += 1
         // A coordinator that dies beside the worker does not learn of the loss.
-        let bound = poisonedJobs * (Self.lossLimit + deaths)
+        let bound = poisonedStreams * (Self.lossLimit + deaths)
         if poisonings > bound {
-            broken(at: now, "\(poisonedJobs) poisoned jobs killed \(poisonings) workers, at most \(bound) are allowed")
+            broken(
+                at: now,
+                "\(poisonedStreams) poisoned streams killed \(poisonings) workers, at most \(bound) are allowed"
+            )
         }
     }
 }

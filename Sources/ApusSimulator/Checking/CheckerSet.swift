@@ -15,6 +15,7 @@ struct CheckerSet {
     private var fencing: FencingChecker
     private var accepting: AcceptingChecker
     private var slots: SlotChecker
+    private var refusals: RefusalChecker
     private var credits: CreditChecker
     private var bounds: BoundChecker
     private var progress: ProgressChecker
@@ -42,6 +43,7 @@ struct CheckerSet {
         fencing = FencingChecker(configuration: configuration)
         accepting = AcceptingChecker(configuration: configuration)
         slots = SlotChecker(configuration: configuration)
+        refusals = RefusalChecker()
         credits = CreditChecker(configuration: configuration)
         bounds = BoundChecker(configuration: configuration)
         progress = ProgressChecker(configuration: configuration)
@@ -68,6 +70,7 @@ struct CheckerSet {
             fencing.violation,
             accepting.violation,
             slots.violation,
+            refusals.violation,
             credits.violation,
             bounds.violation,
             progress.violation,
@@ -95,6 +98,7 @@ struct CheckerSet {
         FencingChecker.name,
         AcceptingChecker.name,
         SlotChecker.name,
+        RefusalChecker.name,
         CreditChecker.name,
         BoundChecker.name,
         ProgressChecker.name,
@@ -141,6 +145,7 @@ extension CheckerSet {
     mutating func reportTold(_ report: WorkerReport, from peer: WorkerPeer, at now: Timestamp) {
         fencing.reportTold(report, from: peer, at: now)
         slots.reportTold(report, from: peer, at: now)
+        refusals.reportTold(report, from: peer, at: now)
         ownLag.reportTold(report, from: peer, at: now)
     }
 
@@ -192,6 +197,7 @@ extension CheckerSet {
         content.sent(message, to: peer, at: now)
         durability.sent(message, to: peer, at: now)
         slots.sent(message, to: peer, at: now)
+        refusals.sent(message, to: peer, at: now)
         credits.sent(message, to: peer, at: now)
         limits.sent(message, to: peer, at: now)
         ownLag.sent(message, to: peer, at: now)
@@ -202,6 +208,7 @@ extension CheckerSet {
         attempts.coordinatorDied(at: now)
         fencing.coordinatorDied(at: now)
         slots.coordinatorDied(at: now)
+        refusals.coordinatorDied(at: now)
         credits.coordinatorDied(at: now)
         limits.coordinatorDied(at: now)
     }

@@ -40,7 +40,9 @@ struct ContinuityChecker: Checker {
         for record in records {
             switch record {
             case .accepted(let accepted):
-                streams[accepted.stream.rawValue].seed = accepted.request.sampling.seed
+                for (choice, stream) in accepted.streams.enumerated() {
+                    streams[stream].seed = accepted.request.sampling.seed.map { Truth.seed($0, ofChoice: choice) }
+                }
             case .leased(let lease):
                 attempts[lease.stream.rawValue].append(Truth.numerics(of: lease.fingerprint))
             case .ended(let stream, let end, _):

@@ -11,12 +11,17 @@ struct CreditChecker: Checker {
     private var limits = PairTable(initial: 0)
 
     /// The credit of each request that waits for its answer, by connection and number.
-    private var asked = PairTable(initial: 0)
+    private var asked = PairTable(initial: Asked())
+
+    private struct Asked {
+        var credit = 0
+        var isSubmit = false
+    }
 
     private struct State {
         var tokens = 0
 
-        /// The commit that made it durable.
+        /// The commit that made it durable; -1 once another connection than the first may have followed.
         var commit = -1
 
         /// The connection that has followed since the first moment; `nil` where nobody may have followed for a while.
@@ -24,27 +29,28 @@ struct CreditChecker: Checker {
     }
 
     private var streams: PerStream<State>
-    private var streamOfJob: [JobID: UInt64] = [:]
-    private var streamOfKey: [String: UInt64] = [:]
+    private var streamsOfJob: [JobID: Range<UInt64>] = [:]
+    private var streamsOfKey: [String: Range<UInt64>] = [:]
     private let window: Int
     private var commits = 0
 
     init(configuration: WorldConfiguration) {
         streams = PerStream(from: configuration.settings.firstStream, initial: State())
-        streamOfJob.reserveCapacity(configuration.jobs.count)
-        streamOfKey.reserveCapacity(configuration.jobs.count)
+        streamsOfJob.reserveCapacity(configuration.jobs.count)
+        streamsOfKey.reserveCapacity(configuration.jobs.count)
         window = configuration.settings.workerWindow
     }
 
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp) {
         switch request {
         case .submit(let number, let key, _, let credit):
-            asked[peer.rawValue, number] = credit
-            if let stream = streamOfKey[key] { grant(credit, of: stream, joining: peer) }
-        case .attach(let number, let job, let key, let from, let credit):
-            asked[peer.rawValue, number] = max(from, credit)
-            if let stream = job.map({ streamOfJob[$0] }) ?? streamOfKey[key] {
-                grant(max(from, credit), of: stream, joining: peer)
+            asked[peer.rawValue, number] = Asked(credit: credit, isSubmit: true)
+            for stream in streamsOfKey[key] ?? 0..<0 { grant(credit, of: stream, joining: peer) }
+        case .attach(let number, let job, let key, let choice, let from, let credit):
+            asked[peer.rawValue, number] = Asked(credit: max(from, credit))
+            let streams = job.map({ streamsOfJob[$0] }) ?? streamsOfKey[key]
+            if let streams, choice < streams.count {
+                grant(max(from, credit), of: streams.lowerBound + UInt64(choice), joining: peer)
             }
         case .credit(let numbers, let granted):
             for (stream, limit) in zip(numbers, granted) { grant(Int(clamping: limit), of: stream, by: peer) }
@@ -95,9 +101,9 @@ struct CreditChecker: Checker {
         }
         commits += 1
         for case .accepted(let accepted) in records {
-            streams[accepted.stream.rawValue].commit = commits
-            streamOfJob[accepted.job] = accepted.stream.rawValue
-            streamOfKey[accepted.key] = accepted.stream.rawValue
+            for stream in accepted.streams { streams[stream].commit = commits }
+            streamsOfJob[accepted.job] = accepted.streams
+            streamsOfKey[accepted.key] = accepted.streams
         }
     }
 
@@ -107,12 +113,16 @@ struct CreditChecker: Checker {
 
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {
         switch message {
-        case .accepted(let number, _, let stream, _):
-            grant(asked[peer.rawValue, number], of: stream.rawValue, by: peer)
-            if streams[stream.rawValue].commit == commits {
-                streams[stream.rawValue].follower = peer
-            } else if streams[stream.rawValue].follower != peer {
-                streams[stream.rawValue].follower = nil
+        case .accepted(let number, _, let first, _, let choices):
+            let request = asked[peer.rawValue, number]
+            for stream in first.rawValue..<first.rawValue + UInt64(request.isSubmit ? choices : 1) {
+                grant(request.credit, of: stream, by: peer)
+                if streams[stream].commit == commits, streams[stream].follower == nil {
+                    streams[stream].follower = peer
+                } else if streams[stream].follower != peer {
+                    streams[stream].follower = nil
+                    streams[stream].commit = -1
+                }
             }
         case .tokens(let shared):
             for row in 0..<shared.value.rows {
@@ -145,7 +155,9 @@ struct CreditChecker: Checker {
     /// A connection asks to follow a stream; it may be gone again when the turn ends, so that the other is not the only one.
     private mutating func grant(_ limit: Int, of stream: UInt64, joining peer: ClientPeer) {
         grant(limit, of: stream, by: peer)
-        if streams[stream].follower != peer { streams[stream].follower = nil }
+        guard streams[stream].follower != peer else { return }
+        streams[stream].follower = nil
+        streams[stream].commit = -1
     }
 
     private mutating func check(_ stream: UInt64, _ limit: Int, at now: Timestamp) {

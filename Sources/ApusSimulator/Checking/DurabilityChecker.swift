@@ -15,14 +15,14 @@ struct DurabilityChecker: Checker {
     }
 
     private var streams: PerStream<State>
-    private var streamOfJob: [JobID: UInt64] = [:]
+    private var streamsOfJob: [JobID: Range<UInt64>] = [:]
 
     /// Cancels that are told and not answered, by connection and number.
     private var cancels: PairTable<JobID?> = PairTable(initial: nil)
 
     init(configuration: WorldConfiguration) {
         streams = PerStream(from: configuration.settings.firstStream, initial: State())
-        streamOfJob.reserveCapacity(configuration.jobs.count)
+        streamsOfJob.reserveCapacity(configuration.jobs.count)
     }
 
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp) {
@@ -40,8 +40,8 @@ struct DurabilityChecker: Checker {
         for record in records {
             switch record {
             case .accepted(let accepted):
-                streams[accepted.stream.rawValue].isAccepted = true
-                streamOfJob[accepted.job] = accepted.stream.rawValue
+                for stream in accepted.streams { streams[stream].isAccepted = true }
+                streamsOfJob[accepted.job] = accepted.streams
             case .leased(let lease):
                 streams[lease.stream.rawValue].epoch = max(streams[lease.stream.rawValue].epoch, lease.epoch.rawValue)
             case .ended(let stream, _, _): streams[stream.rawValue].isEnded = true
@@ -52,7 +52,7 @@ struct DurabilityChecker: Checker {
 
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {
         switch message {
-        case .accepted(_, _, let stream, _):
+        case .accepted(_, _, let stream, _, _):
             if !streams[stream.rawValue].isAccepted {
                 broken(at: now, "stream \(stream) was accepted towards its client before it was journaled")
             }
@@ -74,8 +74,8 @@ struct DurabilityChecker: Checker {
         case .done(let number):
             guard let job = cancels[peer.rawValue, number] else { return }
             cancels[peer.rawValue, number] = nil
-            guard let stream = streamOfJob[job], streams[stream].isEnded else {
-                broken(at: now, "a cancel of job \(job) was answered before the journal had an end")
+            guard let ended = streamsOfJob[job], ended.allSatisfy({ streams[$0].isEnded }) else {
+                broken(at: now, "a cancel of job \(job) was answered before the journal had an end of each stream")
                 return
             }
         case .welcome, .rejected, .refused: break

@@ -23,10 +23,10 @@ struct EndChecker: Checker {
         for record in records {
             switch record {
             case .accepted(let accepted):
-                if streams[accepted.stream.rawValue].isAccepted {
-                    broken(at: now, "stream \(accepted.stream) was accepted twice")
+                for stream in accepted.streams {
+                    if streams[stream].isAccepted { broken(at: now, "stream \(stream) was accepted twice") }
+                    streams[stream].isAccepted = true
                 }
-                streams[accepted.stream.rawValue].isAccepted = true
             case .leased: break
             case .ended(let stream, let end, _):
                 let state = streams[stream.rawValue]

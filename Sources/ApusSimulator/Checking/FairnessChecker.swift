@@ -87,13 +87,10 @@ struct FairnessChecker: Checker {
         let charge = promptTokens + record.request.maximumTokens
         let actualPrompt = max(promptTokens, truth.jobs[place].promptTokens)
         largestCharge = max(largestCharge, actualPrompt + record.request.maximumTokens)
-        streams[record.stream.rawValue] = Stream(
-            share: share,
-            charge: charge,
-            promptTokens: promptTokens,
-            isWaiting: true
-        )
-        shares[share].waiting += 1
+        for stream in record.streams {
+            streams[stream] = Stream(share: share, charge: charge, promptTokens: promptTokens, isWaiting: true)
+            shares[share].waiting += 1
+        }
     }
 
     /// Whose share a job is.

@@ -21,11 +21,17 @@ struct GapChecker: Checker {
 
     /// For each client: its connections so far, and the first index of each request that waits for its answer.
     private var connections: [Int] = []
-    private var asked: [[UInt64: Int]] = []
+    private var asked: [[UInt64: Asked]] = []
+
+    /// A request that wants streams from an index on.
+    private struct Asked {
+        let from: Int
+        let isSubmit: Bool
+    }
 
     init(configuration: WorldConfiguration) {
         connections = [Int](repeating: 1, count: configuration.clients.count)
-        asked = [[UInt64: Int]](repeating: [:], count: configuration.clients.count)
+        asked = [[UInt64: Asked]](repeating: [:], count: configuration.clients.count)
     }
 
     mutating func clientSent(_ request: ClientRequest, by client: ClientLife, at now: Timestamp) {
@@ -33,8 +39,9 @@ struct GapChecker: Checker {
         case .hello:
             connections[client.client] += 1
             asked[client.client].removeAll(keepingCapacity: true)
-        case .submit(let number, _, _, _): asked[client.client][number] = 0
-        case .attach(let number, _, _, let from, _): asked[client.client][number] = from
+        case .submit(let number, _, _, _): asked[client.client][number] = Asked(from: 0, isSubmit: true)
+        case .attach(let number, _, _, _, let from, _):
+            asked[client.client][number] = Asked(from: from, isSubmit: false)
         case .credit, .detach, .cancel, .drain: break
         }
     }
@@ -43,12 +50,14 @@ struct GapChecker: Checker {
         let place = UInt64(client.client)
         let connection = connections[client.client]
         switch message {
-        case .accepted(let number, _, let stream, _):
-            guard let from = asked[client.client].removeValue(forKey: number) else {
+        case .accepted(let number, _, let stream, _, let choices):
+            guard let request = asked[client.client].removeValue(forKey: number) else {
                 broken(at: now, "client \(place) got an acceptance of stream \(stream) that answers no request of it")
                 return
             }
-            attachments[place, stream.rawValue] = Attachment(connection: connection, next: from)
+            for offset in 0..<UInt64(request.isSubmit ? choices : 1) {
+                attachments[place, stream.rawValue + offset] = Attachment(connection: connection, next: request.from)
+            }
         case .rejected(let number, _):
             asked[client.client][number] = nil
         case .tokens(let shared):

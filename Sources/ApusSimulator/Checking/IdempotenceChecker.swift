@@ -1,7 +1,8 @@
 import ApusCore
 import ApusModel
 
-/// A key belongs to one job for as long as the job is kept: a repeated submit is answered with it, another request is refused.
+/// A key belongs to one job for as long as the job is kept: a repeated submit is answered with it and all of its streams, another
+/// request is refused.
 struct IdempotenceChecker: Checker {
     static let name = "idempotent submit"
 
@@ -18,7 +19,7 @@ struct IdempotenceChecker: Checker {
     private var keyOfStream: PerStream<String?>
 
     /// Submits and attaches that wait for their answer, by connection and number.
-    private var asked: PairTable<(key: String, request: GenerationRequest?)?> = PairTable(initial: nil)
+    private var asked: PairTable<(key: String, request: GenerationRequest?, choice: Int)?> = PairTable(initial: nil)
 
     init(configuration: WorldConfiguration) {
         keyOfStream = PerStream(from: configuration.settings.firstStream, initial: nil)
@@ -27,8 +28,8 @@ struct IdempotenceChecker: Checker {
 
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp) {
         switch request {
-        case .submit(let number, let key, let request, _): asked[peer.rawValue, number] = (key, request)
-        case .attach(let number, nil, let key, _, _): asked[peer.rawValue, number] = (key, nil)
+        case .submit(let number, let key, let request, _): asked[peer.rawValue, number] = (key, request, 0)
+        case .attach(let number, nil, let key, let choice, _, _): asked[peer.rawValue, number] = (key, nil, choice)
         case .hello, .attach, .credit, .detach, .cancel, .drain: break
         }
     }
@@ -49,7 +50,7 @@ struct IdempotenceChecker: Checker {
                     request: accepted.request,
                     choseSeed: accepted.choseSeed
                 )
-                keyOfStream[accepted.stream.rawValue] = accepted.key
+                for stream in accepted.streams { keyOfStream[stream] = accepted.key }
             case .forgotten(let stream):
                 if let key = keyOfStream[stream.rawValue] { keys[key] = nil }
             case .leased, .ended: break
@@ -58,23 +59,27 @@ struct IdempotenceChecker: Checker {
     }
 
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {
-        guard case .accepted(let number, let job, let stream, let seed) = message,
-            let (key, request) = asked[peer.rawValue, number], let known = keys[key]
+        guard case .accepted(let number, let job, let stream, let seed, let choices) = message,
+            let (key, request, choice) = asked[peer.rawValue, number], let known = keys[key]
         else { return }
         asked[peer.rawValue, number] = nil
-        if known.job != job || known.stream != stream || known.request.sampling.seed != seed {
+        let expected = known.stream.rawValue + UInt64(choice)
+        let right = Truth.seed(known.request.sampling.seed ?? 0, ofChoice: choice)
+        let isRight = known.job == job && stream.rawValue == expected && seed == right
+        if !isRight || choices != known.request.choices {
             broken(
                 at: now,
-                "key \(key) was answered with job \(job), stream \(stream) and seed \(seed), not with job \(known.job), "
-                    + "stream \(known.stream) and seed \(known.request.sampling.seed ?? 0)"
+                "key \(key) was answered with job \(job), stream \(stream), seed \(seed) and \(choices) streams, not with job "
+                    + "\(known.job), stream \(expected), seed \(right) and \(known.request.choices) streams"
             )
         }
         guard let request else { return }
         var sampling = known.request.sampling
         if known.choseSeed { sampling.seed = nil }
         let isSame =
-            request.prompt == known.request.prompt && request.maximumTokens == known.request.maximumTokens
+            request.promptDigest == known.request.promptDigest && request.maximumTokens == known.request.maximumTokens
             && request.sampling == sampling && request.stop == known.request.stop
+            && request.choices == known.request.choices
         if !isSame { broken(at: now, "key \(key) was accepted for another request than that of job \(known.job)") }
     }
 }

@@ -86,11 +86,13 @@ struct LimitChecker: Checker {
             request.maximumTokens == accepted.maximumTokens && request.sampling == accepted.sampling
             && request.stop == accepted.stop && request.isRaw == accepted.isRaw
             && request.ignoresEndOfGeneration == accepted.ignoresEndOfGeneration && request.prompt == accepted.prompt
+            && request.messages == accepted.messages && request.choices == accepted.choices
         if !isEqual {
             broken(
                 at: now,
                 "attempt \(epoch) of stream \(stream) got another request than was accepted (max_tokens "
-                    + "\(request.maximumTokens), accepted \(accepted.maximumTokens))"
+                    + "\(request.maximumTokens), accepted \(accepted.maximumTokens); seed \(request.sampling.seed ?? 0), accepted "
+                    + "\(accepted.sampling.seed ?? 0))"
             )
         }
         if history.count > accepted.maximumTokens || limit < history.count && limit < 0 {
@@ -100,7 +102,6 @@ struct LimitChecker: Checker {
 
     private mutating func accepted(_ record: AcceptedRecord, at now: Timestamp) {
         let stream = record.stream.rawValue
-        requests[stream] = record.request
         let place = JobSpec.place(of: record.request)
         guard truth.jobs.indices.contains(place) else {
             broken(at: now, "stream \(stream) was accepted for a job that nobody submitted")
@@ -108,13 +109,23 @@ struct LimitChecker: Checker {
         }
         let asked = truth.jobs[place].request
         let time = min(asked.deadline ?? settings.defaultDeadline, settings.longestDeadline)
-        streams[stream] = State(
-            job: place,
-            maximum: asked.maximumTokens,
-            deadline: record.acceptedAt + time
-        )
+        for choice in 0..<asked.choices {
+            let sibling = stream + UInt64(choice)
+            streams[sibling] = State(
+                job: place,
+                maximum: asked.maximumTokens,
+                deadline: record.acceptedAt + time
+            )
+            // What a worker gets is one stream, with a seed of its own.
+            var request = record.request
+            request.choices = 1
+            request.sampling.seed = record.request.sampling.seed.map { Truth.seed($0, ofChoice: choice) }
+            requests[sibling] = request
+        }
         let isSameSeed = asked.sampling.seed == nil || asked.sampling.seed == record.request.sampling.seed
-        if record.request.maximumTokens != asked.maximumTokens || record.request.deadline != time || !isSameSeed {
+        if record.request.maximumTokens != asked.maximumTokens || record.request.deadline != time || !isSameSeed
+            || record.request.choices != asked.choices
+        {
             broken(at: now, "stream \(stream) was accepted with other limits than job \(place) asked for")
         }
     }

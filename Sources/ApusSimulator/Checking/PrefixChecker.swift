@@ -20,7 +20,9 @@ struct PrefixChecker: Checker {
 
     mutating func committed(tokens: [TokenColumns], records: [JournalRecord], at now: Timestamp) {
         for case .accepted(let accepted) in records {
-            seeds[accepted.stream.rawValue] = accepted.request.sampling.seed
+            for (choice, stream) in accepted.streams.enumerated() {
+                seeds[stream] = accepted.request.sampling.seed.map { Truth.seed($0, ofChoice: choice) }
+            }
         }
     }
 

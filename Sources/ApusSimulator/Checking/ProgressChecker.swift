@@ -28,7 +28,7 @@ struct ProgressChecker: Checker {
         }
         for record in records {
             switch record {
-            case .accepted(let accepted): states[accepted.stream.rawValue] = .accepted
+            case .accepted(let accepted): for stream in accepted.streams { states[stream] = .accepted }
             case .ended(let stream, _, _): states[stream.rawValue] = .ended
             case .leased, .forgotten: break
             }

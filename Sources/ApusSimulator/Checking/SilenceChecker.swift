@@ -18,26 +18,38 @@ struct SilenceChecker: Checker {
 
     /// Cancels that are told and not answered, by connection and number.
     private var cancels: PairTable<JobID?> = PairTable(initial: nil)
-    private var streamOfJob: [JobID: UInt64] = [:]
+    private var streamsOfJob: [JobID: Range<UInt64>] = [:]
+
+    /// Whether a request is a submit, by connection and number.
+    private var submits = PairTable(initial: false)
 
     /// Streams with a journaled end that is no cancel.
     private var endedOtherwise: Set<UInt64> = []
 
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp) {
-        if case .cancel(let number, let job) = request { cancels[peer.rawValue, number] = job }
+        switch request {
+        case .cancel(let number, let job): cancels[peer.rawValue, number] = job
+        case .submit(let number, _, _, _): submits[peer.rawValue, number] = true
+        default: break
+        }
     }
 
     mutating func committed(tokens: [TokenColumns], records: [JournalRecord], at now: Timestamp) {
-        for case .ended(let stream, let end, _) in records where end.reason != .cancelled {
-            endedOtherwise.insert(stream.rawValue)
+        for record in records {
+            switch record {
+            case .accepted(let accepted): streamsOfJob[accepted.job] = accepted.streams
+            case .ended(let stream, let end, _) where end.reason != .cancelled: endedOtherwise.insert(stream.rawValue)
+            case .leased, .ended, .forgotten: break
+            }
         }
     }
 
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {
         switch message {
-        case .accepted(_, let job, let stream, _):
-            streamOfJob[job] = stream.rawValue
-            states[peer.rawValue, stream.rawValue] = .open
+        case .accepted(let number, _, let stream, _, let choices):
+            for offset in 0..<UInt64(submits[peer.rawValue, number] ? choices : 1) {
+                states[peer.rawValue, stream.rawValue + offset] = .open
+            }
         case .tokens(let shared):
             for row in 0..<shared.value.rows {
                 let stream = shared.value.streams[row]
@@ -47,9 +59,11 @@ struct SilenceChecker: Checker {
             check("an end", of: stream.rawValue, to: peer, at: now)
             states[peer.rawValue, stream.rawValue] = .ended
         case .done(let number):
-            guard let job = cancels[peer.rawValue, number], let stream = streamOfJob[job] else { return }
+            guard let job = cancels[peer.rawValue, number], let streams = streamsOfJob[job] else { return }
             cancels[peer.rawValue, number] = nil
-            if !endedOtherwise.contains(stream) { states[peer.rawValue, stream] = .cancelled }
+            for stream in streams where !endedOtherwise.contains(stream) {
+                states[peer.rawValue, stream] = .cancelled
+            }
         case .welcome, .rejected, .refused: break
         }
     }

@@ -11,9 +11,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case endForgotten, endSentTwice, endBeforeTokens, endJournaledTwice, endUnlikeJournal
     case cancelIgnored, revocationIgnored
     case leaseNotJournaled, tokensNotJournaled, endNotJournaled
-    case limitRaised, historyCut, lossForgiven, windowIgnored
+    case limitRaised, historyCut, lossForgiven, windowIgnored, refusalIgnored
     case lagNotExcused, timeIgnored, wallClock
     case seedChanged, keyForgotten
+    case siblingSeedShared, siblingsForgotten
     case usageDoubled, continuityEmbellished
     case shareEvaded
     case tailTruncated, tokensNotReplayed, deadlineRestarted, epochReused
@@ -50,11 +51,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
         case .historyCut: "a failover goes on from one token less than there are"
         case .lossForgiven: "a lost worker is treated as one that left in good order"
         case .windowIgnored: "workers may compute far beyond their window"
+        case .refusalIgnored: "workers that take nothing new are given work"
         case .lagNotExcused: "the coordinator's own standstill counts as its workers' silence"
         case .timeIgnored: "nobody looks at the time"
         case .wallClock: "the machine is told the wall clock, which jumps"
         case .seedChanged: "a repeated submit is answered with another seed"
         case .keyForgotten: "one submit in four is told under a new key"
+        case .siblingSeedShared: "every stream of a job is computed with the job's seed"
+        case .siblingsForgotten: "a repeated submit follows the first stream of its job only"
         case .usageDoubled: "tokens are counted again for each further attempt"
         case .continuityEmbellished: "every stream is said to be exact"
         case .shareEvaded: "each submit counts for a client of its own"
@@ -75,7 +79,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
             [DurabilityChecker.name]
         case .tokensNotJournaled: [DurabilityChecker.name, UsageChecker.name, ContentChecker.name]
         case .resumedOneLate, .resumedOneEarly, .tokensSentTwice, .tokenSkipped, .lastTokensCut: [GapChecker.name]
-        case .creditForgotten: [ProgressChecker.name]
+        case .creditForgotten, .siblingsForgotten: [ProgressChecker.name]
         case .creditInvented, .windowIgnored: [CreditChecker.name]
         case .textShifted, .historyCut: [ContentChecker.name]
         case .endForgotten, .timeIgnored: [ProgressChecker.name, LimitChecker.name]
@@ -84,8 +88,9 @@ public enum PlantedBug: String, CaseIterable, Sendable {
         case .endJournaledTwice, .endUnlikeJournal: [EndChecker.name]
         case .cancelIgnored: [DurabilityChecker.name]
         case .revocationIgnored: [SlotChecker.name]
-        case .limitRaised: [LimitChecker.name]
+        case .limitRaised, .siblingSeedShared: [LimitChecker.name]
         case .lossForgiven: [AttemptChecker.name]
+        case .refusalIgnored: [RefusalChecker.name]
         case .lagNotExcused: [OwnLagChecker.name]
         case .wallClock: [ClockChecker.name]
         case .seedChanged, .keyForgotten: [IdempotenceChecker.name]

@@ -67,6 +67,7 @@ public struct PlantedRun: Sendable {
             job.key = "k\(place)"
             job.request.sampling.topK = place + 1
             job.request.priority = .normal
+            job.request.choices = 1
             job.request.deadline = nil
             job.submittedAt = Int64(place)
             job.promptTokens = 1

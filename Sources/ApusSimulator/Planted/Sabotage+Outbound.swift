@@ -30,6 +30,10 @@ extension Sabotage {
         for case .assign(let peer, let stream, let epoch, _, _, _) in turn.effects {
             holders[stream] = (epoch, peer)
         }
+        for case .accepted(let record) in turn.records {
+            keys.insert(record.key)
+            for stream in record.streams { jobSeeds[StreamID(rawValue: stream)] = record.request.sampling.seed }
+        }
         switch bug {
         case .leaseNotJournaled:
             turn.records.removeAll { record in
@@ -107,8 +111,9 @@ extension Sabotage {
             guard isDue(every: 8) else { return [message] }
             end.reason = end.reason == .stop ? .length : .stop
             return [.finished(stream, job, end)]
-        case (.seedChanged, .accepted(let number, let job, let stream, let seed)):
-            return [.accepted(number: number, job: job, stream: stream, seed: isDue(every: 8) ? seed &+ 1 : seed)]
+        case (.seedChanged, .accepted(let number, let job, let stream, let seed, let choices)):
+            let told = isDue(every: 8) ? seed &+ 1 : seed
+            return [.accepted(number: number, job: job, stream: stream, seed: told, choices: choices)]
         default: return [message]
         }
     }
@@ -118,6 +123,9 @@ extension Sabotage {
         switch (bug, message) {
         case (.limitRaised, .assign(let stream, let epoch, var request, let history, let limit)):
             request.maximumTokens += history.count
+            return .assign(stream, epoch, request, history: history, limit: limit)
+        case (.siblingSeedShared, .assign(let stream, let epoch, var request, let history, let limit)):
+            request.sampling.seed = jobSeeds[stream]
             return .assign(stream, epoch, request, history: history, limit: limit)
         case (.historyCut, .assign(let stream, let epoch, let request, let history, let limit)):
             return .assign(stream, epoch, request, history: history.dropLast(), limit: limit)

@@ -21,6 +21,10 @@ struct Sabotage {
     /// Who runs the last attempt of each stream that the journal has.
     var holders: [StreamID: (epoch: Epoch, peer: WorkerPeer)] = [:]
 
+    /// The seed of each stream's job, and the keys that were accepted.
+    var jobSeeds: [StreamID: UInt64] = [:]
+    var keys: Set<String> = []
+
     init(_ bug: PlantedBug) {
         self.bug = bug
     }
@@ -49,6 +53,11 @@ extension Sabotage {
 
     /// What is told instead of a worker's message, and as whose.
     mutating func told(_ report: WorkerReport, from peer: WorkerPeer) -> [(WorkerReport, WorkerPeer)] {
+        if bug == .refusalIgnored, case .step(let shared) = report, shared.value.load.isRefusing {
+            var step = shared.value
+            step.load.isRefusing = false
+            return [(.step(Shared(step)), peer)]
+        }
         guard bug == .staleRowsTaken || bug == .staleEndsTaken, case .step(let shared) = report else {
             return [(report, peer)]
         }
@@ -89,10 +98,12 @@ extension Sabotage {
     /// What is told instead of a client's request; `nil` for nothing.
     mutating func told(_ request: ClientRequest) -> ClientRequest? {
         switch (bug, request) {
-        case (.resumedOneLate, .attach(let number, let job, let key, let from, let credit)) where from > 0:
-            return .attach(number: number, job: job, key: key, from: from + 1, credit: credit)
-        case (.resumedOneEarly, .attach(let number, let job, let key, let from, let credit)) where from > 0:
-            return .attach(number: number, job: job, key: key, from: from - 1, credit: credit)
+        case (.resumedOneLate, .attach(let number, let job, let key, let choice, let from, let credit)) where from > 0:
+            return .attach(number: number, job: job, key: key, choice: choice, from: from + 1, credit: credit)
+        case (.resumedOneEarly, .attach(let number, let job, let key, let choice, let from, let credit)) where from > 0:
+            return .attach(number: number, job: job, key: key, choice: choice, from: from - 1, credit: credit)
+        case (.siblingsForgotten, .submit(let number, let key, _, let credit)) where keys.contains(key):
+            return .attach(number: number, job: nil, key: key, choice: 0, from: 0, credit: credit)
         case (.creditForgotten, .credit):
             return isDue(every: 4) ? nil : request
         case (.creditInvented, .submit(let number, let key, let generation, let credit)):

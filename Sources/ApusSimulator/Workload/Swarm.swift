@@ -93,12 +93,18 @@ public struct Swarm: Sendable {
         let poisoned = hasFaults && random.percent(20) ? 1 + random.below(2) : 0
         let longest = random.pick([8, 24, 80])
         let hasShortDeadlines = random.percent(20)
+        // What a world has at most, it can do in time.
+        var spare = random.percent(30) ? 50 - min(count, 50) : 0
         let prefix = random.percent(20) ? String(repeating: "be kind. ", count: 120) : ""
         let span = random.percent(30) ? world.faultTime / 20 : world.faultTime * 3 / 4
         for place in 0..<count {
             var request = GenerationRequest(prompt: prefix.isEmpty ? "job \(place)" : prefix + "job \(place)")
             request.maximumTokens = 1 + random.below(longest)
             request.sampling.topK = place + 1
+            if spare > 0, random.percent(30) {
+                request.choices = min(2 + random.below(3), 1 + spare)
+                spare -= request.choices - 1
+            }
             request.priority = random.pick([.high, .normal, .normal, .low])
             if !random.percent(10) { request.sampling.seed = random.next() }
             if hasShortDeadlines, random.percent(30) {

@@ -53,7 +53,8 @@ extension Digest {
         add(UInt64(connection))
         switch message {
         case .welcome: add(8)
-        case .accepted(let number, let job, let stream, _): add(9, number ^ job.rawValue ^ stream.rawValue)
+        case .accepted(let number, let job, let stream, _, let choices):
+            add(9, number ^ job.rawValue ^ stream.rawValue ^ UInt64(choices) << 56)
         case .rejected(let number, _): add(10, number)
         case .tokens(let columns): add(columns.value)
         case .finished(let stream, _, let end): add(11, stream.rawValue << 32 | UInt64(end.attempts))

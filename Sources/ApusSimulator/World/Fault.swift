@@ -8,6 +8,8 @@ public enum Fault: String, Sendable, CaseIterable {
     case workerRestarted = "worker restarted under its name"
     case workerDoubled = "name registered twice"
     case workerDrained = "worker drained"
+    case workerRefuses = "worker out of memory"
+    case engineFails = "engine failed at a stream"
     case poisonedJob = "job that kills its worker"
     case connectionLost = "connection lost"
     case partitioned = "partition"

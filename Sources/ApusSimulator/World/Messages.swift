@@ -7,7 +7,7 @@ import ApusModel
 enum ClientRequest: Sendable {
     case hello(name: String)
     indirect case submit(number: UInt64, key: String, GenerationRequest, credit: Int)
-    indirect case attach(number: UInt64, job: JobID?, key: String, from: Int, credit: Int)
+    indirect case attach(number: UInt64, job: JobID?, key: String, choice: Int, from: Int, credit: Int)
     case credit(streams: [UInt64], limits: [UInt64])
     case detach(streams: [UInt64])
     case cancel(number: UInt64, JobID)
@@ -17,7 +17,7 @@ enum ClientRequest: Sendable {
 /// What the coordinator sends to a client.
 enum ClientMessage: Sendable {
     case welcome
-    case accepted(number: UInt64, job: JobID, stream: StreamID, seed: UInt64)
+    case accepted(number: UInt64, job: JobID, stream: StreamID, seed: UInt64, choices: Int)
     indirect case rejected(number: UInt64, ApusError)
     case tokens(Shared<TokenColumns>)
     indirect case finished(StreamID, JobID, StreamEnd)

@@ -4,7 +4,7 @@ struct ScriptedAction: Sendable {
     enum Trigger: Hashable, Sendable {
         /// A moment, in nanoseconds of virtual time.
         case at(Int64)
-        /// The client of a job has its token with this index.
+        /// The client of a job has its token with this index; streams are counted, where a job has several.
         case received(job: Int, index: Int)
         /// The coordinator has taken the job's submit and not yet answered it.
         case told(job: Int)

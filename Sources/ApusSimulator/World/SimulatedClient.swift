@@ -20,8 +20,14 @@ struct SimulatedClient {
     }
 }
 
-/// How far a client is with one of its jobs.
+/// How far a client is with one stream of one of its jobs; a job's streams stand one after the other.
 struct SimulatedJob {
+    /// The job's place in the world's configuration.
+    let spec: Int
+
+    /// Which of its streams this is, from 0.
+    let choice: Int
+
     /// What it waits for.
     enum Phase: Hashable {
         /// The time of its submission.
@@ -39,6 +45,11 @@ struct SimulatedJob {
     }
 
     var phase = Phase.waiting
+
+    init(spec: Int, choice: Int) {
+        self.spec = spec
+        self.choice = choice
+    }
 
     /// The number of the last submit or attach.
     var number: UInt64 = 0
@@ -66,12 +77,12 @@ struct SimulatedJob {
     /// The number of a cancel that waits for its answer.
     var cancel: UInt64?
 
-    /// Numbers the next request; the lower bits say which job it is for.
+    /// Numbers the next request; the lower bits say which stream it is for.
     mutating func nextNumber(of place: Int) -> UInt64 {
         requests += 1
         return UInt64(place + 1) | requests << 20
     }
 
-    /// The job that a request's number belongs to.
+    /// The place of the stream, or of the job's first one, that a request's number belongs to.
     static func place(of number: UInt64) -> Int { Int(number & 0xf_ffff) - 1 }
 }

@@ -1,15 +1,18 @@
 import ApusModel
 
-/// A client that follows another client's job.
+/// A client that follows a stream of another client's job.
 struct SimulatedFollower {
     /// The client's place.
     let client: Int
 
-    /// The job's place.
+    /// The stream's place among the world's.
     let job: Int
 
     /// The number of its last request; the lower bits tell it from the requests of the client's own jobs.
     var number: UInt64
+
+    /// Whether that was a submit, which is answered with the job's first stream.
+    var isSubmit = false
 
     /// The index of the next token to come.
     var next: Int

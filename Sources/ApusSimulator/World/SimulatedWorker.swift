@@ -43,6 +43,9 @@ struct SimulatedWorker {
     /// Until when its engine stands still while its beats go on.
     var hungUntil: Int64 = 0
 
+    /// Until when it takes no new work.
+    var refusesUntil: Int64 = 0
+
     /// By how much its steps are longer than they should be.
     var slowness: Int64 = 1
 
@@ -100,6 +103,7 @@ struct SimulatedWorker {
         prefilled = 0
         frozenUntil = 0
         hungUntil = 0
+        refusesUntil = 0
         slowness = 1
         isLiar = false
         drainingSince = nil
@@ -188,7 +192,7 @@ extension SimulatedWorker {
     /// Tokens of a prompt that must be computed; the blocks that need not be are now the last ones to be dropped.
     mutating func uncachedTokens(of request: GenerationRequest, tokens: Int) -> Int {
         guard spec.cachedBlocks > 0 else { return tokens }
-        let blocks = PrefixBlocks.names(of: request.prompt, isRaw: request.isRaw)
+        let blocks = PrefixBlocks.names(of: request)
         var known = 0
         while known < blocks.count, cached.contains(blocks[known]) { known += 1 }
         for block in blocks[..<known].reversed() { touch(block) }
@@ -200,7 +204,7 @@ extension SimulatedWorker {
     /// Of a prompt the last blocks go first, so that what is kept is always a beginning.
     mutating func keepBlocks(of request: GenerationRequest) {
         guard spec.cachedBlocks > 0 else { return }
-        for block in PrefixBlocks.names(of: request.prompt, isRaw: request.isRaw).reversed() where !touch(block) {
+        for block in PrefixBlocks.names(of: request).reversed() where !touch(block) {
             cached.append(block)
             newBlocks.append(block)
         }

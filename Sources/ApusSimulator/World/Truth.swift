@@ -8,12 +8,17 @@ struct Truth: Sendable {
     /// The token at an index.
     ///
     /// - Parameters:
-    ///   - seed: The seed of the job's request: the client's, or the one that the coordinator told in its acceptance.
+    ///   - seed: The seed of the stream's request: of the client's, or of the one that the coordinator told in its acceptance.
     ///   - index: The token's index.
     ///   - numerics: What `numerics(of:)` says of the worker that computes it.
     /// - Returns: The token, 0 or more.
     static func token(seed: UInt64, index: Int, numerics: UInt64) -> Int32 {
         Int32(truncatingIfNeeded: mix(seed &+ numerics &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15) >> 33)
+    }
+
+    /// The seed of one of a job's streams, told apart from what the core says it is.
+    static func seed(_ seed: UInt64, ofChoice choice: Int) -> UInt64 {
+        choice == 0 ? seed : mix(seed &+ UInt64(choice) &* 0x9e37_79b9_7f4a_7c15)
     }
 
     /// What of a worker decides on its tokens: equal for equal fingerprints.

@@ -20,16 +20,30 @@ extension World {
         guard canConnect(worker: false, client) else { return planConnect(client) }
         connectClient(client)
         send(.hello(name: clients[client].spec.name), from: client)
-        for job in jobs.indices where configuration.jobs[job].client == client {
+        for job in jobs.indices where configuration.jobs[jobs[job].spec].client == client {
             switch jobs[job].phase {
-            case .submitting: submit(job)
+            case .submitting: if asksFirst(job) { submit(job) }
             case .attaching, .following: attach(job, at: jobs[job].next)
-            case .waiting, .detached, .done: break
+            case .waiting:
+                // A process that began anew submits all it ever submitted: it remembers keys and nothing else.
+                if jobs[job].isBegun, asksFirst(job) { submit(job) }
+            case .detached, .done: break
             }
-            // A process that began anew submits all it ever submitted: it remembers keys and nothing else.
-            if jobs[job].phase == .waiting, jobs[job].isBegun { submit(job) }
         }
         followersConnect(client)
+    }
+
+    /// The places of all streams of a stream's job.
+    @inline(__always)
+    func siblings(of job: Int) -> Range<Int> {
+        let first = job - jobs[job].choice
+        return first..<first + configuration.jobs[jobs[job].spec].request.choices
+    }
+
+    /// Whether a stream is the first of its job that waits for an acceptance: one submit asks for all of them.
+    @inline(__always)
+    private func asksFirst(_ job: Int) -> Bool {
+        !(siblings(of: job).lowerBound..<job).contains { jobs[$0].phase == .waiting || jobs[$0].phase == .submitting }
     }
 
     private mutating func planConnect(_ client: Int) {
@@ -51,7 +65,7 @@ extension World {
         if let connection = clients[client].connection { cutClient(connection, peerNotices: false) }
         clients[client].isRunning = false
         clients[client].connection = nil
-        for job in jobs.indices where configuration.jobs[job].client == client && jobs[job].phase != .done {
+        for job in jobs.indices where configuration.jobs[jobs[job].spec].client == client && jobs[job].phase != .done {
             jobs[job].phase = .waiting
             jobs[job].next = 0
             jobs[job].granted = 0
@@ -66,8 +80,8 @@ extension World {
 
     /// It is time to submit a job, or to follow it again.
     mutating func submitDue(_ job: Int) {
-        let client = configuration.jobs[job].client
-        jobs[job].isBegun = true
+        let client = configuration.jobs[jobs[job].spec].client
+        for sibling in siblings(of: job) { jobs[sibling].isBegun = true }
         switch jobs[job].phase {
         case .waiting:
             guard clients[client].isRunning else { return }
@@ -77,28 +91,31 @@ extension World {
         }
     }
 
-    /// Submits a job; without a connection it is submitted as soon as there is one.
+    /// Submits a stream's job, for all of its streams; without a connection it is submitted as soon as there is one.
     mutating func submit(_ job: Int) {
-        let client = configuration.jobs[job].client
+        let client = configuration.jobs[jobs[job].spec].client
         let window = clients[client].spec.window
-        jobs[job].phase = .submitting
-        jobs[job].number = jobs[job].nextNumber(of: job)
-        jobs[job].next = 0
-        jobs[job].granted = window
+        let number = jobs[job].nextNumber(of: job)
+        for sibling in siblings(of: job) where jobs[sibling].phase != .done {
+            jobs[sibling].phase = .submitting
+            jobs[sibling].number = number
+            jobs[sibling].next = 0
+            jobs[sibling].granted = window
+        }
         send(
             .submit(
-                number: jobs[job].number,
-                key: configuration.jobs[job].key,
-                configuration.jobs[job].request,
+                number: number,
+                key: configuration.jobs[jobs[job].spec].key,
+                configuration.jobs[jobs[job].spec].request,
                 credit: window
             ),
             from: client
         )
     }
 
-    /// Follows a job from an index on.
+    /// Follows a stream from an index on.
     mutating func attach(_ job: Int, at index: Int) {
-        let client = configuration.jobs[job].client
+        let client = configuration.jobs[jobs[job].spec].client
         jobs[job].phase = .attaching
         jobs[job].number = jobs[job].nextNumber(of: job)
         jobs[job].next = index
@@ -107,7 +124,8 @@ extension World {
             .attach(
                 number: jobs[job].number,
                 job: jobs[job].job,
-                key: jobs[job].job == nil ? configuration.jobs[job].key : "",
+                key: jobs[job].job == nil ? configuration.jobs[jobs[job].spec].key : "",
+                choice: jobs[job].choice,
                 from: index,
                 credit: jobs[job].granted
             ),
@@ -115,12 +133,12 @@ extension World {
         )
     }
 
-    /// Asks for a job to be cancelled, if it is known by name.
+    /// Asks for a stream's job to be cancelled, if it is known by name.
     mutating func cancel(_ job: Int) {
         guard let name = jobs[job].job else { return }
         let number = jobs[job].nextNumber(of: job)
         jobs[job].cancel = number
-        send(.cancel(number: number, name), from: configuration.jobs[job].client)
+        send(.cancel(number: number, name), from: configuration.jobs[jobs[job].spec].client)
     }
 
     mutating func clientResumes(_ client: Int) {
@@ -128,7 +146,7 @@ extension World {
         trace?.note(now, "c\(client)             grants credit again")
         var streams: [UInt64] = []
         var limits: [UInt64] = []
-        for job in jobs.indices where configuration.jobs[job].client == client {
+        for job in jobs.indices where configuration.jobs[jobs[job].spec].client == client {
             grant(job, &streams, &limits)
         }
         for follower in followers.indices where followers[follower].client == client {
@@ -139,7 +157,7 @@ extension World {
 
     /// Raises a stream's limit once half of the window is used.
     private mutating func grant(_ job: Int, _ streams: inout [UInt64], _ limits: inout [UInt64]) {
-        let client = configuration.jobs[job].client
+        let client = configuration.jobs[jobs[job].spec].client
         let window = clients[client].spec.window
         guard jobs[job].phase == .following, let stream = jobs[job].stream,
             jobs[job].granted - jobs[job].next <= window / 2, now >= clients[client].stalledUntil
@@ -165,13 +183,17 @@ extension World {
         guard !takenByFollower(message, on: client) else { return }
         switch message {
         case .welcome: break
-        case .accepted(let number, let name, let stream, _):
-            let job = SimulatedJob.place(of: number)
-            guard jobs[job].number == number else { return }
-            jobs[job].phase = .following
-            jobs[job].stream = stream
-            jobs[job].job = name
-            note(job, of: stream)
+        case .accepted(let number, let name, let stream, _, _):
+            let asked = SimulatedJob.place(of: number)
+            guard jobs[asked].number == number else { return }
+            let isSubmit = jobs[asked].phase == .submitting
+            for job in isSubmit ? siblings(of: asked) : asked..<asked + 1 where jobs[job].number == number {
+                let offset = isSubmit ? jobs[job].choice : 0
+                jobs[job].phase = .following
+                jobs[job].stream = StreamID(rawValue: stream.rawValue + UInt64(offset))
+                jobs[job].job = name
+                note(job, of: StreamID(rawValue: stream.rawValue + UInt64(offset)))
+            }
         case .rejected(let number, let error): rejected(number, error)
         case .tokens(let columns): take(columns.value, on: client)
         case .finished(let stream, _, _):
@@ -220,8 +242,9 @@ extension World {
     private mutating func rejected(_ number: UInt64, _ error: ApusError) {
         let job = SimulatedJob.place(of: number)
         guard jobs[job].number == number else { return }
+        let asking = siblings(of: job).filter { jobs[$0].number == number }
         if let wait = error.retryAfter {
-            jobs[job].phase = jobs[job].phase == .attaching ? .detached : .waiting
+            for place in asking { jobs[place].phase = jobs[place].phase == .attaching ? .detached : .waiting }
             let patience = min(wait.nanoseconds, Self.patience) + clientRandom.within(0...20_000_000)
             events.insert(.submit, at: now + patience, place: job)
         } else if jobs[job].phase == .attaching, error.code == .notFound {
@@ -229,7 +252,7 @@ extension World {
             jobs[job].job = nil
             submit(job)
         } else {
-            jobIsDone(job)
+            for place in asking { jobIsDone(place) }
         }
     }
 
@@ -245,13 +268,13 @@ extension World {
         jobOfStream[place] = Int32(job)
     }
 
-    /// The job that a client follows by a stream's number.
+    /// The place of the stream that a client follows, by its number.
     @inline(__always)
     private func job(of stream: StreamID, on client: Int) -> Int? {
         guard stream.rawValue < UInt64(jobOfStream.count) else { return nil }
         let job = Int(jobOfStream[Int(stream.rawValue)])
         guard job >= 0, jobs[job].phase == .following, jobs[job].stream == stream,
-            configuration.jobs[job].client == client
+            configuration.jobs[jobs[job].spec].client == client
         else { return nil }
         return job
     }

@@ -156,12 +156,13 @@ extension World {
                 at: machineMoment,
                 into: &coordinator.turn
             )
-        case .attach(let number, let job, let key, let from, let credit):
+        case .attach(let number, let job, let key, let choice, let from, let credit):
             coordinator.machine.attached(
                 by: peer,
                 number: number,
                 job: job,
                 key: key,
+                choice: choice,
                 from: from,
                 credit: credit,
                 into: &coordinator.turn

@@ -20,7 +20,7 @@ extension World {
     func described(_ record: JournalRecord) -> String {
         switch record {
         case .accepted(let record):
-            "accepted stream \(record.stream) for job \(JobSpec.place(of: record.request)) (key \(record.key))"
+            "accepted \(record.request.choices) streams from \(record.stream) on for job \(JobSpec.place(of: record.request)) (key \(record.key))"
         case .leased(let record):
             "leased \(record.stream)/\(record.epoch) to \(record.worker)\(record.isHedge ? " as a hedge" : "")"
         case .ended(let stream, let end, _):
@@ -34,8 +34,8 @@ extension World {
         case .hello(let name): "Hello \(name)"
         case .submit(let number, let key, let request, let credit):
             "Submit #\(number) key \(key), at most \(request.maximumTokens) tokens, credit \(credit)"
-        case .attach(let number, let job, let key, let from, let credit):
-            "Attach #\(number) \(job.map { "job \($0)" } ?? "key \(key)") from \(from), credit \(credit)"
+        case .attach(let number, let job, let key, let choice, let from, let credit):
+            "Attach #\(number) \(job.map { "job \($0)" } ?? "key \(key)") choice \(choice) from \(from), credit \(credit)"
         case .credit(let streams, let limits):
             "Credit " + zip(streams, limits).map { "\($0)<\($1)" }.joined(separator: " ")
         case .detach(let streams): "Detach \(streams.map(String.init).joined(separator: " "))"
@@ -47,7 +47,8 @@ extension World {
     func described(_ message: ClientMessage) -> String {
         switch message {
         case .welcome: "Welcome"
-        case .accepted(let number, let job, let stream, _): "Accepted #\(number) job \(job) stream \(stream)"
+        case .accepted(let number, let job, let stream, _, let choices):
+            "Accepted #\(number) job \(job) stream \(stream), \(choices) streams"
         case .rejected(let number, let error): "Rejected #\(number) \(error)"
         case .tokens(let columns): "Tokens \(described(columns.value))"
         case .finished(let stream, _, let end):

@@ -35,7 +35,7 @@ extension World {
     private mutating func inject(_ fault: Fault) {
         switch fault {
         case .workerKilled, .workerFrozen, .workerHung, .workerCrawls, .workerLies, .workerRestarted, .workerDoubled,
-            .workerDrained:
+            .workerDrained, .workerRefuses, .engineFails:
             injectIntoWorker(fault)
         case .connectionLost, .partitioned, .partitionedOneWay, .flapping: injectIntoNetwork(fault)
         case .coordinatorKilled, .coordinatorStalled, .diskFull, .syncFailed, .tailLost, .tailTorn:
@@ -92,6 +92,8 @@ extension World {
                 workers[worker].wantsToLeave = true
                 send(.leave, from: worker)
             }
+        case .workerRefuses: refuse(worker, for: faultRandom.within(100_000_000...2_000_000_000))
+        case .engineFails: failEngine(of: worker)
         default: break
         }
     }
@@ -212,7 +214,7 @@ extension World {
             injected(fault, "job \(job)")
             if faultRandom.percent(30), let stream = jobs[job].stream {
                 jobs[job].phase = .detached
-                send(.detach(streams: [stream.rawValue]), from: configuration.jobs[job].client)
+                send(.detach(streams: [stream.rawValue]), from: configuration.jobs[jobs[job].spec].client)
                 events.insert(.submit, at: now + faultRandom.within(1_000_000...800_000_000), place: job)
             } else {
                 attach(job, at: faultRandom.below(jobs[job].next + 1))
@@ -230,12 +232,12 @@ extension World {
 
     /// Submits another request under the key of a job, which has to be refused.
     private mutating func probeConflict(_ job: Int) {
-        var request = configuration.jobs[job].request
+        var request = configuration.jobs[jobs[job].spec].request
         request.maximumTokens += 1
         let number = jobs[job].nextNumber(of: job)
         send(
-            .submit(number: number, key: configuration.jobs[job].key, request, credit: 1),
-            from: configuration.jobs[job].client
+            .submit(number: number, key: configuration.jobs[jobs[job].spec].key, request, credit: 1),
+            from: configuration.jobs[jobs[job].spec].client
         )
     }
 
@@ -251,6 +253,7 @@ extension World {
             workers[worker].frozenUntil = 0
             workers[worker].hungUntil = 0
             workers[worker].slowness = 1
+            workers[worker].refusesUntil = 0
             if workers[worker].isLiar || workers[worker].isIntruder {
                 workerDies(worker, restartsAfter: 50_000_000)
                 continue

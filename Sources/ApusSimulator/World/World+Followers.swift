@@ -9,23 +9,28 @@ extension World {
         let client = faultRandom.below(clients.count)
         let job = faultRandom.below(jobs.count)
         // A job that was never accepted would become the follower's own.
-        guard clients[client].connection != nil, configuration.jobs[job].client != client, jobs[job].job != nil,
-            !followers.contains(where: { $0.client == client && $0.job == job })
+        let spec = jobs[job].spec
+        guard clients[client].connection != nil, configuration.jobs[spec].client != client, jobs[job].job != nil,
+            !followers.contains(where: { $0.client == client && siblings(of: job).contains($0.job) })
         else { return }
         followerRequests += 1
         let number = SimulatedFollower.number(followerRequests)
         let window = clients[client].spec.window
-        let key = configuration.jobs[job].key
+        let key = configuration.jobs[spec].key
         switch faultRandom.below(4) {
         case 0:
             injected(.clientFollowed, "c\(client) submits another request under the key of job \(job)")
-            var request = configuration.jobs[job].request
+            var request = configuration.jobs[spec].request
             request.prompt += "?"
             send(.submit(number: number, key: key, request, credit: window), from: client)
         case 1:
             injected(.clientFollowed, "c\(client) submits job \(job) as well")
-            followers.append(SimulatedFollower(client: client, job: job, number: number, next: 0, granted: window))
-            send(.submit(number: number, key: key, configuration.jobs[job].request, credit: window), from: client)
+            for job in siblings(of: job) {
+                var follower = SimulatedFollower(client: client, job: job, number: number, next: 0, granted: window)
+                follower.isSubmit = true
+                followers.append(follower)
+            }
+            send(.submit(number: number, key: key, configuration.jobs[spec].request, credit: window), from: client)
         default:
             injected(.clientFollowed, "c\(client) attaches to job \(job)")
             let next = faultRandom.below(jobs[job].next + 1)
@@ -46,12 +51,14 @@ extension World {
         followerRequests += 1
         followers[follower].number = SimulatedFollower.number(followerRequests)
         followers[follower].stream = nil
+        followers[follower].isSubmit = false
         followers[follower].granted = followers[follower].next + clients[client].spec.window
         send(
             .attach(
                 number: followers[follower].number,
                 job: name,
-                key: name == nil ? configuration.jobs[followers[follower].job].key : "",
+                key: name == nil ? configuration.jobs[jobs[followers[follower].job].spec].key : "",
+                choice: jobs[followers[follower].job].choice,
                 from: followers[follower].next,
                 credit: followers[follower].granted
             ),
@@ -64,9 +71,11 @@ extension World {
     /// Whether a message answers a follower, or ends a stream that one follows; it is then dealt with.
     mutating func takenByFollower(_ message: ClientMessage, on client: Int) -> Bool {
         switch message {
-        case .accepted(let number, _, let stream, _) where SimulatedFollower.isNumber(number):
-            guard let follower = followers.firstIndex(where: { $0.number == number }) else { return true }
-            followers[follower].stream = stream
+        case .accepted(let number, _, let stream, _, _) where SimulatedFollower.isNumber(number):
+            for follower in followers.indices where followers[follower].number == number {
+                let offset = followers[follower].isSubmit ? jobs[followers[follower].job].choice : 0
+                followers[follower].stream = StreamID(rawValue: stream.rawValue + UInt64(offset))
+            }
             return true
         case .rejected(let number, _) where SimulatedFollower.isNumber(number):
             followers.removeAll { $0.number == number }

@@ -148,10 +148,10 @@ extension World {
         }
         flushReplay()
         switch effect {
-        case .replay, .status, .jobs, .forgetWorker: break
+        case .replay, .status, .jobs, .configure, .forgetWorker: break
         case .welcome(let peer): send(.welcome, to: peer)
-        case .accept(let peer, let request, let job, let stream, let seed):
-            send(.accepted(number: request, job: job, stream: stream, seed: seed), to: peer)
+        case .accept(let peer, let request, let job, let stream, let seed, let choices):
+            send(.accepted(number: request, job: job, stream: stream, seed: seed, choices: choices), to: peer)
         case .reject(let peer, let request, let error): send(.rejected(number: request, error), to: peer)
         case .finish(let peer, let stream, let job, let end): send(.finished(stream, job, end), to: peer)
         case .done(let peer, let request): send(.done(number: request), to: peer)

@@ -94,6 +94,7 @@ extension World {
         load.batchLimit = workers[worker].spec.slots
         load.stepTime = .nanoseconds(workers[worker].stepTime)
         load.prefilledTokens = workers[worker].prefilled
+        load.isRefusing = now < workers[worker].refusesUntil
         var report = StepReport(
             progress: workers[worker].progress,
             isBusy: workers[worker].isStepping,
@@ -132,6 +133,9 @@ extension World {
             if error.code == .notFound, workers[worker].isEnlisted { register(worker) }
         case .assign(let stream, let epoch, let request, let history, let limit):
             guard workers[worker].drainingSince == nil else { return }
+            guard now >= workers[worker].refusesUntil else {
+                return giveBack(stream, epoch, ApusError(.overloaded, "no memory for more"), from: worker)
+            }
             start(stream, epoch, request, history: history.count, limit: limit, on: worker)
         case .acknowledge(let streams, let through, let limits):
             for row in streams.indices {

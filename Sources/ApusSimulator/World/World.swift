@@ -38,6 +38,8 @@ struct World {
     var clientConnections: [Connection<ClientRequest, ClientMessage>] = []
     var workers: [SimulatedWorker]
     var clients: [SimulatedClient]
+
+    /// A stream of a job of the configuration each, in the order of the jobs and of their choices.
     var jobs: [SimulatedJob]
 
     /// Clients that follow other clients' jobs.
@@ -46,10 +48,10 @@ struct World {
     /// Requests of followers so far, which numbers them.
     var followerRequests = 0
 
-    /// The job of each stream, by the stream's number; -1 for one that no client knows.
+    /// The place in `jobs` of each stream, by the stream's number; -1 for one that no client knows.
     var jobOfStream: [Int32] = []
 
-    /// Jobs whose client still waits for something.
+    /// Streams whose client still waits for something.
     var unfinishedJobs: Int
 
     /// What the world itself found impossible.
@@ -82,8 +84,10 @@ struct World {
         coordinator = SimulatedCoordinator(settings: configuration.settings)
         workers = configuration.workers.map { SimulatedWorker(spec: $0) }
         clients = configuration.clients.map { SimulatedClient(spec: $0) }
-        jobs = configuration.jobs.map { _ in SimulatedJob() }
-        unfinishedJobs = configuration.jobs.count
+        jobs = configuration.jobs.indices.flatMap { spec in
+            (0..<configuration.jobs[spec].request.choices).map { SimulatedJob(spec: spec, choice: $0) }
+        }
+        unfinishedJobs = jobs.count
         script = configuration.script
     }
 
@@ -127,8 +131,8 @@ struct World {
         for client in clients.indices {
             events.insert(.clientStarts, at: clientRandom.within(0...2_000_000), place: client)
         }
-        for (place, job) in configuration.jobs.enumerated() {
-            events.insert(.submit, at: job.submittedAt, place: place)
+        for place in jobs.indices where jobs[place].choice == 0 {
+            events.insert(.submit, at: configuration.jobs[jobs[place].spec].submittedAt, place: place)
         }
         for (place, action) in script.enumerated() {
             if case .at(let time) = action.trigger { events.insert(.scripted, at: time, place: place) }

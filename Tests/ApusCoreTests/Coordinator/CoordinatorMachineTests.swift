@@ -463,7 +463,7 @@ import Testing
             bench.step(10, UInt64(number), 0..<1, end: .stop)
         }
         bench.pass(.milliseconds(25))
-        #expect(bench.machine.jobCount == 2)
+        #expect(bench.machine.streamCount == 2)
         #expect(bench.turn.records == [.forgotten(StreamID(rawValue: 1)), .forgotten(StreamID(rawValue: 2))])
         #expect(bench.submit("k1").job != nil)
     }

@@ -130,19 +130,6 @@ import Testing
         #expect(bench.register(11).assignments == [[11, 1, 2, 0]])
     }
 
-    @Test func `A worker that refuses every time can't make a stream turn in circles`() {
-        var bench = MachineBench()
-        bench.register(10)
-        var effects = bench.submit()
-        let full = ApusError(.overloaded, "full")
-        for epoch: UInt32 in 1...3 {
-            #expect(effects.assignments.count == 1)
-            effects = bench.step(10, 1, epoch: epoch, 0..<0, end: .failed, error: full)
-            effects += bench.pass(.milliseconds(600), beating: [MachineBench.peer(10)])
-        }
-        #expect(effects.ends.first?.error?.code == .attemptsExhausted)
-    }
-
     @Test func `Workers that are gone are forgotten, and their places are used again`() {
         var bench = MachineBench { $0.goneWorkers = 2 }
         for number: UInt64 in 10..<20 {
@@ -168,6 +155,21 @@ import Testing
         #expect(bench.submit("a", request: request).job != nil)
         let other = GenerationRequest(prompt: "87654321", maximumTokens: 5)
         #expect(bench.submit("a", request: other).rejections == [.keyConflict])
+    }
+
+    @Test func `Messages are bounded and dropped as prompts are, and their key knows them`() {
+        var bench = MachineBench { $0.promptBytes = 12 }
+        bench.register(10)
+        func request(_ messages: [ChatMessage]) -> GenerationRequest {
+            GenerationRequest(messages: messages, maximumTokens: 5)
+        }
+        #expect(bench.submit("a", request: request([.user("12"), .user("34")])).job != nil)
+        #expect(bench.submit("b", request: request([.user("x")])).rejections == [.overloaded])
+        bench.step(10, 1, 0..<1, end: .stop)
+        #expect(bench.machine.counters.promptBytes == 0)
+        #expect(bench.submit("a", request: request([.user("12"), .user("34")])).job != nil)
+        #expect(bench.submit("a", request: request([.user("34"), .user("12")])).rejections == [.keyConflict])
+        #expect(bench.submit("a", request: request([.user("12")])).rejections == [.keyConflict])
     }
 
     @Test func `One client's replays do not fill a turn`() {

@@ -197,7 +197,7 @@ extension [Effect] {
     }
 
     var job: JobID? {
-        for case .accept(_, _, let job, _, _) in self { return job }
+        for case .accept(_, _, let job, _, _, _) in self { return job }
         return nil
     }
 

@@ -90,12 +90,12 @@ import Testing
         let (former, log) = begin()
         var bench = successor(of: former, log)
         let effects = bench.submit("b")
-        guard case .accept(_, _, _, let stream, _) = effects.first else {
+        guard case .accept(_, _, _, let stream, _, _) = effects.first else {
             Issue.record("not accepted: \(effects)")
             return
         }
         #expect(stream == StreamID(rawValue: 2))
-        guard case .accept(_, _, _, let fresh, _) = bench.submit("d").first else {
+        guard case .accept(_, _, _, let fresh, _, _) = bench.submit("d").first else {
             Issue.record("not accepted")
             return
         }

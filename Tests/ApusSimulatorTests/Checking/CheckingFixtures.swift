@@ -76,8 +76,14 @@ enum Fixture {
         return columns
     }
 
-    static func accepted(_ stream: UInt64 = 1, place: Int = 0, client: String = "") -> JournalRecord {
+    static func accepted(
+        _ stream: UInt64 = 1,
+        place: Int = 0,
+        client: String = "",
+        choices: Int = 1
+    ) -> JournalRecord {
         var request = request
+        request.choices = choices
         request.sampling.topK = place + 1
         return .accepted(
             AcceptedRecord(
@@ -147,9 +153,14 @@ enum Fixture {
         .step(Shared(StepReport(progress: 1, isBusy: true, tokens: tokens, ends: ends)))
     }
 
-    static func accept(number: UInt64 = 1, stream: UInt64 = 1, seed: UInt64 = seed) -> ClientMessage {
+    static func accept(
+        number: UInt64 = 1,
+        stream: UInt64 = 1,
+        seed: UInt64 = seed,
+        choices: Int = 1
+    ) -> ClientMessage {
         let job = JobID(rawValue: stream + 8)
-        return .accepted(number: number, job: job, stream: StreamID(rawValue: stream), seed: seed)
+        return .accepted(number: number, job: job, stream: StreamID(rawValue: stream), seed: seed, choices: choices)
     }
 
     static func submit(number: UInt64 = 1, credit: Int = 8) -> ClientRequest {

@@ -72,6 +72,7 @@ struct ClientCheckerTests {
 
     @Test func `Nothing comes after the answer to a cancel`() {
         var checker = SilenceChecker()
+        checker.committed(tokens: [], records: [Fixture.accepted()], at: now)
         checker.sent(Fixture.accept(), to: Fixture.peer, at: now)
         checker.requestTold(.cancel(number: 2, Fixture.job), from: Fixture.peer, at: now)
         checker.sent(.tokens(Shared(Fixture.tokens(0..<1))), to: Fixture.peer, at: now)
@@ -79,6 +80,37 @@ struct ClientCheckerTests {
         #expect(checker.violation == nil)
         checker.sent(.tokens(Shared(Fixture.tokens(1..<2))), to: Fixture.peer, at: now)
         #expect(checker.violation != nil)
+    }
+
+    @Test func `Nothing of any stream of a job comes after the answer to its cancel`() {
+        var checker = SilenceChecker()
+        checker.requestTold(Fixture.submit(), from: Fixture.peer, at: now)
+        checker.committed(tokens: [], records: [Fixture.accepted(choices: 2)], at: now)
+        checker.sent(Fixture.accept(choices: 2), to: Fixture.peer, at: now)
+        checker.requestTold(.cancel(number: 2, Fixture.job), from: Fixture.peer, at: now)
+        checker.sent(.tokens(Shared(Fixture.tokens(0..<1, of: 2))), to: Fixture.peer, at: now)
+        checker.sent(.done(number: 2), to: Fixture.peer, at: now)
+        #expect(checker.violation == nil)
+        checker.sent(.tokens(Shared(Fixture.tokens(1..<2, of: 2))), to: Fixture.peer, at: now)
+        #expect(checker.violation != nil)
+    }
+
+    @Test func `A submit's answer names all streams of its job, and each begins at its first token`() {
+        var idempotence = IdempotenceChecker(configuration: Fixture.configuration)
+        for number: UInt64 in 1...2 {
+            idempotence.requestTold(Fixture.submit(number: number), from: Fixture.peer, at: now)
+        }
+        idempotence.committed(tokens: [], records: [Fixture.accepted(choices: 2)], at: now)
+        var other = idempotence
+        other.sent(Fixture.accept(choices: 1), to: Fixture.peer, at: now)
+        #expect(other.violation?.message.contains("1 streams") == true)
+        var gaps = GapChecker(configuration: Fixture.configuration)
+        gaps.clientSent(Fixture.submit(), by: Fixture.client, at: now)
+        gaps.clientReceived(Fixture.accept(choices: 2), by: Fixture.client, at: now)
+        gaps.clientReceived(.tokens(Shared(Fixture.tokens(0..<1, of: 2))), by: Fixture.client, at: now)
+        #expect(gaps.violation == nil)
+        gaps.clientReceived(.tokens(Shared(Fixture.tokens(2..<3, of: 2))), by: Fixture.client, at: now)
+        #expect(gaps.violation != nil)
     }
 
     @Test func `No connection gets more than it granted`() {
@@ -119,7 +151,7 @@ struct ClientCheckerTests {
         machine.clientLost(Fixture.peer, into: &turn)
         if isTold { checker.lossTold(of: Fixture.peer, at: now) }
         _ = machine.clientJoined(Fixture.peer, name: nil)
-        let attach = ClientRequest.attach(number: 2, job: nil, key: "k0", from: 0, credit: 2)
+        let attach = ClientRequest.attach(number: 2, job: nil, key: "k0", choice: 0, from: 0, credit: 2)
         checker.requestTold(attach, from: Fixture.peer, at: now)
         machine.attached(by: Fixture.peer, number: 2, job: nil, key: "k0", from: 0, credit: 2, into: &turn)
         machine.turnEnded(at: now, into: &turn)

@@ -148,4 +148,38 @@ struct MachineCheckerTests {
             #expect((checker.violation == nil) == (count == 2))
         }
     }
+
+    @Test func `A worker that refuses gets nothing until it says otherwise`() {
+        var load = WorkerLoad()
+        load.isRefusing = true
+        let refusal = WorkerReport.step(Shared(StepReport(progress: 1, isBusy: false, load: load)))
+        var checker = RefusalChecker()
+        checker.reportTold(refusal, from: Fixture.worker, at: now)
+        checker.reportTold(Fixture.step(), from: Fixture.worker, at: now)
+        checker.sent(Fixture.assign(), to: Fixture.worker, at: now)
+        #expect(checker.violation == nil)
+        checker.reportTold(refusal, from: Fixture.worker, at: now)
+        checker.sent(Fixture.assign(epoch: 2), to: Fixture.worker, at: now)
+        #expect(checker.violation != nil)
+    }
+
+    @Test func `A stream gets the request of its own choice`() {
+        var right = LimitChecker(truth: Self.truth(choices: 2), configuration: Fixture.configuration)
+        right.committed(tokens: [], records: [Fixture.accepted(choices: 2)], at: now)
+        var wrong = right
+        let stream = StreamID(rawValue: 2)
+        var request = Fixture.request
+        request.sampling.seed = GenerationRequest.seed(ofChoice: 1, of: Fixture.seed)
+        right.sent(.assign(stream, Epoch(rawValue: 1), request, history: [], limit: 8), to: Fixture.worker, at: now)
+        #expect(right.violation == nil)
+        request.sampling.seed = Fixture.seed
+        wrong.sent(.assign(stream, Epoch(rawValue: 1), request, history: [], limit: 8), to: Fixture.worker, at: now)
+        #expect(wrong.violation?.message.contains("seed") == true)
+    }
+
+    private static func truth(choices: Int) -> Truth {
+        var jobs = Fixture.configuration.jobs
+        jobs[0].request.choices = choices
+        return Truth(jobs: jobs)
+    }
 }

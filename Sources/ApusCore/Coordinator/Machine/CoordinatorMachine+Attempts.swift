@@ -42,10 +42,19 @@ extension CoordinatorMachine {
     /// Attempts count against a stream as long as they are lost at about the same index: a job that makes its workers die does
     /// so at the same index each time, whereas a stream that goes on between losses is a victim. An attempt that its worker gave
     /// back in good order does not count at all.
+    ///
+    /// - Parameters:
+    ///   - place: The stream's place.
+    ///   - cause: Why the attempt is over, for the end of a stream that is given up.
+    ///   - countsAgainstStream: Whether the stream may be to blame.
+    ///   - isHeldBack: Whether the stream waits for the retry budget, whatever it has lost before.
+    ///   - now: The present moment.
+    ///   - turn: Receives the decisions.
     mutating func loseAttempt(
         _ place: Int,
         cause: String,
         countsAgainstStream: Bool = true,
+        isHeldBack: Bool = false,
         at now: Timestamp,
         into turn: inout Turn
     ) {
@@ -61,7 +70,7 @@ extension CoordinatorMachine {
         unseat(place, from: worker)
         if ledger[place].isHedged {
             promoteHedge(place, at: now, into: &turn)
-        } else if countsAgainstStream, ledger[place].losses > 1 {
+        } else if isHeldBack || countsAgainstStream && ledger[place].losses > 1 {
             // A first loss is the worker's: its streams go on at once, whatever their number. What is lost again is held back:
             // until every worker that was dead by then is known to be, so that a storm's victims are not taken for its cause,
             // and as long as the budget wants, so that retries can't become the cluster's main work.
@@ -169,10 +178,19 @@ extension CoordinatorMachine {
     // MARK: - Ends
 
     /// Ends a stream, once and for ever; one that ended already stays as it is.
+    ///
+    /// - Parameters:
+    ///   - place: The stream's place.
+    ///   - reason: Why it ends.
+    ///   - error: What went wrong.
+    ///   - summary: The session as its last worker saw it.
+    ///   - now: When it ends.
+    ///   - turn: Receives the decisions.
     mutating func end(
         _ place: Int,
         _ reason: FinishReason,
         error: ApusError? = nil,
+        summary: SessionSummary? = nil,
         at now: Timestamp,
         into turn: inout Turn
     ) {
@@ -192,15 +210,25 @@ extension CoordinatorMachine {
             timings: StreamTimings(
                 queueWait: ledger[place].dispatchedAt.map { $0 - accepted },
                 firstToken: ledger[place].firstTokenAt.map { $0 - accepted },
-                total: now - accepted
+                total: now - accepted,
+                stages: ledger[place].stages
             ),
             continuity: ledger[place].continuity,
-            attempts: Int(ledger[place].epoch.rawValue)
+            attempts: Int(ledger[place].epoch.rawValue),
+            summary: summary.map { completed($0, of: place) }
         )
         settleShare(place, reason: reason)
         conclude(place, end, at: now)
         turn.records.append(.ended(ledger[place].id, end, at: now))
         for consumer in ledger[place].consumers { unsettled.append((consumer.client, ledger[place].id)) }
+    }
+
+    /// A worker's summary with the attempts that were lost before.
+    private func completed(_ summary: SessionSummary, of place: Int) -> SessionSummary {
+        var summary = summary
+        summary.errors += Int(ledger[place].lost)
+        summary.recovered += Int(ledger[place].outlived)
+        return summary
     }
 
     /// Charges the client with what the stream really was, and learns how long answers are.
@@ -233,9 +261,15 @@ extension CoordinatorMachine {
         }
         ledger[place].phase = .ended
         ledger[place].end = end
-        counters.promptBytes -= ledger[place].request.prompt.utf8.count
-        ledger[place].request.prompt = ""
-        retained.append(ledger[place].id, endedAt: now, tokens: ledger[place].next)
+        counters.promptBytes -= ledger[place].request.bulkBytes
+        ledger[place].request.removeBulk()
+        guard let first = ledger.place(of: ledger[place].firstStream) else { return }
+        ledger[first].unended -= 1
+        guard ledger[first].unended == 0 else { return }
+        // A job is kept and forgotten as a whole.
+        var tokens = 0
+        for place in siblings(of: first) { tokens += ledger[place].next }
+        retained.append(ledger[first].id, streams: Int(ledger[first].choices), endedAt: now, tokens: tokens)
     }
 
     /// Takes a stream out of wherever it waits.

@@ -27,7 +27,7 @@ package struct MachineAudit: Hashable, Sendable {
     /// Deadlines that are held.
     package var deadlines = 0
 
-    /// Ended streams in the queue for retention.
+    /// Streams of the jobs in the queue for retention.
     package var retained = 0
 
     /// Connected clients, and the most streams that one of them follows.
@@ -40,7 +40,7 @@ package struct MachineAudit: Hashable, Sendable {
     /// Workers that are known, those that are gone but still shown included.
     package var workers = 0
 
-    /// Bytes in the prompts of streams that have not ended.
+    /// Bytes in the prompts, constraints and biases of streams that have not ended.
     package var promptBytes = 0
 
     /// Names of jobs and keys.
@@ -60,7 +60,8 @@ package struct MachineAudit: Hashable, Sendable {
             ("deadlines", deadlines, 2 * unended + 2_048),
             // What is over the bound is forgotten in the next tick.
             ("retained streams", retained, 2 * settings.retainedStreams + 1_024),
-            ("ended streams", ended, retained),
+            // Those of jobs that go on are not retained yet.
+            ("ended streams", ended, retained + (Limits.choices - 1) * unended),
             ("clients", clients, settings.clientLimit),
             ("streams that a client follows", followed, settings.streamsPerClient),
             ("clients that follow a stream", consumers, settings.consumersPerStream),
@@ -138,7 +139,7 @@ extension CoordinatorMachine {
             if ledger[place].hasEnded {
                 audit.ended += 1
             } else {
-                audit.promptBytes += ledger[place].request.prompt.utf8.count
+                audit.promptBytes += ledger[place].request.bulkBytes
                 if ledger[place].worker != nil {
                     audit.running += 1
                 } else if ledger[place].phase == .parked {
@@ -155,7 +156,7 @@ extension CoordinatorMachine {
         audit.queued = unbound.count + delayed.count + paused.count
         for model in models { audit.queued += model.line.count }
         audit.deadlines = deadlines.count
-        audit.retained = retained.count
+        audit.retained = retained.streams
         audit.clients = clientPlaces.count
         for place in clients.indices { audit.followed = max(audit.followed, clients[place].following.count) }
         audit.workers = workerNames.count

@@ -53,14 +53,15 @@ extension CoordinatorMachine {
 
     /// A client submitted a job.
     ///
-    /// The same key with the same request answers with the same job, from its first token; with another request it is refused.
+    /// A job is accepted whole, with all of its streams, or not at all. The same key with the same request answers with the same
+    /// job and all of its streams, from their first tokens; with another request it is refused.
     ///
     /// - Parameters:
     ///   - peer: The client's connection.
     ///   - number: The client's own number for the request; the answer carries it.
     ///   - key: The idempotency key.
     ///   - request: A request that `validate` let through.
-    ///   - credit: The index up to which the client takes tokens.
+    ///   - credit: The index up to which the client takes tokens of each stream.
     ///   - now: When it came.
     ///   - turn: Receives the decisions.
     public mutating func submitted(
@@ -75,45 +76,65 @@ extension CoordinatorMachine {
         do throws(ApusError) {
             if let known = keys[key], let place = ledger.place(of: known) {
                 try checkRepeated(request, at: place)
-                try follow(known, at: place, by: peer, number: number, from: 0, credit: credit, into: &turn)
+                try follow(siblings(of: place), by: peer, number: number, from: 0, credit: credit, into: &turn)
                 return
             }
             guard let client = clientPlaces[peer] else { return }
             // A client that may follow nothing more is refused before anything is promised.
-            try checkRoom(of: client)
+            try checkRoom(of: client, streams: request.choices)
             let work = try admit(request, key: key, client: clients[client].key)
             let stream = accept(request, key: key, client: clients[client].name, work: work, at: now, into: &turn)
             guard let place = ledger.place(of: stream) else { return }
-            admission.inserted(ledger[place].waiting)
-            try follow(stream, at: place, by: peer, number: number, from: 0, credit: credit, into: &turn)
-            enqueue(place)
+            let places = siblings(of: place)
+            for place in places { admission.inserted(ledger[place].waiting) }
+            try follow(places, by: peer, number: number, from: 0, credit: credit, into: &turn)
+            for place in places { enqueue(place) }
         } catch {
             counters.rejected += 1
             turn.effects.append(.reject(peer, request: number, error))
         }
     }
 
-    /// A client wants to follow a job from an index.
+    /// A client wants to follow one stream of a job from an index.
+    ///
+    /// - Parameters:
+    ///   - peer: The client's connection.
+    ///   - number: The client's own number for the request; the answer carries it.
+    ///   - job: The job's name; `nil` looks it up by its key.
+    ///   - key: The idempotency key.
+    ///   - choice: Which of the job's streams, from 0.
+    ///   - index: The first index that the client wants.
+    ///   - credit: The index up to which the client takes tokens.
+    ///   - turn: Receives the decisions.
     public mutating func attached(
         by peer: ClientPeer,
         number: UInt64,
         job: JobID?,
         key: String,
+        choice: Int = 0,
         from index: Int,
         credit: Int,
         into turn: inout Turn
     ) {
         do throws(ApusError) {
-            guard let stream = job.map({ jobs[$0] }) ?? keys[key], let place = ledger.place(of: stream) else {
+            guard let first = job.map({ jobs[$0] }) ?? keys[key], let firstPlace = ledger.place(of: first) else {
                 throw ApusError(.notFound, "no such job; ended jobs are kept for a limited time")
             }
+            let places = siblings(of: firstPlace)
+            guard places.indices.contains(choice) else {
+                throw ApusError(
+                    .invalidRequest,
+                    "choice is \(choice); it must be between 0 and \(places.count - 1), as the job has \(places.count) streams"
+                )
+            }
+            let place = places[choice]
             guard index >= 0, index <= ledger[place].next else {
                 throw ApusError(
                     .invalidRequest,
                     "the job has \(ledger[place].next) tokens so far; it can't be followed from index \(index)"
                 )
             }
-            try follow(stream, at: place, by: peer, number: number, from: index, credit: credit, into: &turn)
+            try follow([place], by: peer, number: number, from: index, credit: credit, into: &turn)
         } catch {
             turn.effects.append(.reject(peer, request: number, error))
         }
@@ -152,7 +173,7 @@ extension CoordinatorMachine {
         }
     }
 
-    /// A client cancels a job; a job that already ended stays as it is.
+    /// A client cancels a job with all of its streams; those that already ended stay as they are.
     public mutating func cancelRequested(
         by peer: ClientPeer,
         number: UInt64,
@@ -164,28 +185,55 @@ extension CoordinatorMachine {
             turn.effects.append(.refuse(peer, request: number, ApusError(.notFound, "no such job")))
             return
         }
-        end(place, .cancelled, at: now, into: &turn)
-        // Followers hear of the end first: nothing of the stream comes after the answer. Other streams may still get tokens in this
+        let places = siblings(of: place)
+        for place in places { end(place, .cancelled, at: now, into: &turn) }
+        // Followers hear of the end first: nothing of the streams comes after the answer. Other jobs' may still get tokens in this
         // turn, which are sent before what is settled here.
-        settleConsumers(of: stream, into: &turn)
+        settleConsumers(of: stream.rawValue..<stream.rawValue + UInt64(places.count), into: &turn)
         turn.effects.append(.done(peer, request: number))
     }
 
     // MARK: - Following
 
+    /// Lets a client follow streams of one job, all of them or none, and answers with the first one's number.
     private mutating func follow(
-        _ stream: StreamID,
-        at place: Int,
+        _ places: [Int],
         by peer: ClientPeer,
         number: UInt64,
         from index: Int,
         credit: Int,
         into turn: inout Turn
     ) throws(ApusError) {
-        guard let client = clientPlaces[peer] else { return }
-        let present = ledger[place].consumers.firstIndex { $0.client == client }
-        if present == nil {
-            try checkRoom(of: client)
+        guard let client = clientPlaces[peer], let first = places.first else { return }
+        try checkRoom(of: client, toFollow: places)
+        turn.effects.append(
+            .accept(
+                peer,
+                request: number,
+                job: ledger[first].job,
+                stream: ledger[first].id,
+                seed: ledger[first].request.sampling.seed ?? 0,
+                choices: Int(ledger[first].choices)
+            )
+        )
+        for place in places {
+            let consumer = Consumer(client: client, cursor: index, limit: bound(credit: credit, from: index))
+            if let present = ledger[place].consumers.firstIndex(where: { $0.client == client }) {
+                ledger[place].consumers[present] = consumer
+            } else {
+                ledger[place].consumers.append(consumer)
+                clients[client].following.insert(ledger[place].id)
+            }
+            unsettled.append((client, ledger[place].id))
+            extendWorkerLimit(at: place, into: &turn)
+        }
+    }
+
+    /// Whether a client may follow streams, some of which it may follow already.
+    private func checkRoom(of client: Int, toFollow places: [Int]) throws(ApusError) {
+        var new = 0
+        for place in places where !ledger[place].consumers.contains(where: { $0.client == client }) {
+            new += 1
             guard ledger[place].consumers.count < settings.consumersPerStream else {
                 throw ApusError(
                     .overloaded,
@@ -194,30 +242,13 @@ extension CoordinatorMachine {
                 )
             }
         }
-        let consumer = Consumer(client: client, cursor: index, limit: bound(credit: credit, from: index))
-        if let present {
-            ledger[place].consumers[present] = consumer
-        } else {
-            ledger[place].consumers.append(consumer)
-            clients[client].following.insert(stream)
-        }
-        turn.effects.append(
-            .accept(
-                peer,
-                request: number,
-                job: ledger[place].job,
-                stream: stream,
-                seed: ledger[place].request.sampling.seed ?? 0
-            )
-        )
-        unsettled.append((client, stream))
-        extendWorkerLimit(at: place, into: &turn)
+        if new > 0 { try checkRoom(of: client, streams: new) }
     }
 
-    /// Whether a client may follow one more stream.
-    private func checkRoom(of client: Int) throws(ApusError) {
+    /// Whether a client may follow so many more streams.
+    private func checkRoom(of client: Int, streams: Int) throws(ApusError) {
         let following = clients[client].following.count
-        guard following < settings.streamsPerClient else {
+        guard following + streams <= settings.streamsPerClient else {
             throw ApusError(
                 .overloaded,
                 "the client follows \(following) streams already",
@@ -234,13 +265,13 @@ extension CoordinatorMachine {
     /// Sends what is available to every consumer that was marked, and its end to one that has everything.
     ///
     /// - Parameters:
-    ///   - only: The one stream whose consumers are settled, which gets no more tokens in this turn; `nil` for all streams, when the
+    ///   - only: The streams whose consumers are settled, which get no more tokens in this turn; `nil` for all streams, when the
     ///     turn ends.
     ///   - turn: Receives what is sent.
-    mutating func settleConsumers(of only: StreamID? = nil, into turn: inout Turn) {
+    mutating func settleConsumers(of only: Range<UInt64>? = nil, into turn: inout Turn) {
         var later: [(client: Int, stream: StreamID)] = []
         for (client, stream) in unsettled {
-            if let only, stream != only {
+            if let only, !only.contains(stream.rawValue) {
                 later.append((client, stream))
                 continue
             }

@@ -82,9 +82,12 @@ extension CoordinatorMachine {
             costs: costs
         )
         guard let worker else { return nil }
-        guard !query.blocks.isEmpty else { return Placement(worker: worker, cachedTokens: 0) }
-        let prefixes = models[model].prefixes
-        let depth = prefixes.depth(of: query.blocks, for: worker, known: prefixes.knownDepth(of: query.blocks))
+        var depth = query.sharedBlocks(with: worker)
+        if !query.blocks.isEmpty {
+            let prefixes = models[model].prefixes
+            let known = prefixes.knownDepth(of: query.blocks)
+            depth = max(depth, prefixes.depth(of: query.blocks, for: worker, known: known))
+        }
         return Placement(worker: worker, cachedTokens: depth * WorkerChoice.blockTokens)
     }
 
@@ -99,8 +102,15 @@ extension CoordinatorMachine {
             blocks: models[model].prefixes.count == 0 ? [] : ledger[place].request.prefixBlocks,
             contextTokens: contextTokens(of: place, model: model),
             fingerprint: ledger[place].fingerprint,
-            avoiding: nil
+            avoiding: nil,
+            sibling: ledger[place].choice > 0 ? workerOfFirstChoice(of: place) : nil,
+            siblingBlocks: ledger[place].choice > 0 ? PrefixBlocks.count(of: ledger[place].request) : 0
         )
+    }
+
+    /// The worker that runs the first stream of a job: it has computed the prompt, or is about to.
+    private func workerOfFirstChoice(of place: Int) -> Int? {
+        ledger.place(of: ledger[place].firstStream).flatMap { ledger[$0].worker }
     }
 
     /// Starts a stream's next attempt.
@@ -148,6 +158,7 @@ extension CoordinatorMachine {
     mutating func seat(_ place: Int, on worker: Int, limit: Int? = nil, at now: Timestamp) {
         ledger[place].worker = worker
         ledger[place].recoverableFrom = nil
+        ledger[place].outlived = ledger[place].lost
         ledger[place].workerLimit = limit ?? workerLimit(at: place)
         ledger[place].pausedSince = nil
         ledger[place].previousLease = nil
@@ -182,6 +193,7 @@ extension CoordinatorMachine {
                     exactness: registration.exactness,
                     contextTokens: registration.contextTokens,
                     losses: ledger[place].losses,
+                    lost: Int(ledger[place].lost),
                     isHedge: isHedge,
                     leasedAt: now
                 )

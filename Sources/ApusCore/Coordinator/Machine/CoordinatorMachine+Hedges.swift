@@ -99,7 +99,9 @@ extension CoordinatorMachine {
         into turn: inout Turn
     ) {
         dropHedge(place, into: &turn)
-        if countsAgainstStream { countLoss(place, cause: cause, at: now, into: &turn) }
+        guard countsAgainstStream else { return }
+        countLoss(place, cause: cause, at: now, into: &turn)
+        if !ledger[place].hasEnded { ledger[place].outlived += 1 }
     }
 
     /// The attempt beside the hedge brought new tokens: where both compute the same, the hedge may still overtake a worker that

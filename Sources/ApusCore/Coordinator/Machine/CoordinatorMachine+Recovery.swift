@@ -25,11 +25,14 @@ extension CoordinatorMachine {
         case .accepted(let accepted):
             // A number that is not above the last one belongs to a stream that is known, or forgotten.
             guard accepted.stream.rawValue > replayedThrough else { return }
-            replayedThrough = accepted.stream.rawValue
+            replayedThrough = accepted.streams.upperBound - 1
             lastStream = replayedThrough
-            let place = insert(accepted, work: expectedWork(of: accepted.request, model: nil))
-            admission.inserted(ledger[place].waiting)
-            counters.queued += 1
+            insert(accepted, work: expectedWork(of: accepted.request, model: nil))
+            for stream in accepted.streams {
+                guard let place = ledger.place(of: StreamID(rawValue: stream)) else { continue }
+                admission.inserted(ledger[place].waiting)
+                counters.queued += 1
+            }
         case .leased(let lease):
             guard let place = ledger.place(of: lease.stream), !ledger[place].hasEnded,
                 lease.epoch > ledger[place].epoch
@@ -81,6 +84,8 @@ extension CoordinatorMachine {
         ledger[place].attemptStart = ledger[place].next
         ledger[place].losses = lease.losses
         ledger[place].lossIndex = ledger[place].next
+        ledger[place].lost = UInt32(clamping: lease.lost)
+        ledger[place].outlived = ledger[place].lost
     }
 
     /// The whole journal is told: streams that ran wait for their workers for a while, the others for a slot.
@@ -140,6 +145,7 @@ extension CoordinatorMachine {
             if ledger[place].phase == .queued { models[workers[worker].model].line.remove(ledger[place].waiting) }
             counters.queued -= 1
             ledger[place].losses = max(0, ledger[place].losses - 1)
+            if ledger[place].lost > ledger[place].outlived { ledger[place].lost -= 1 }
             ledger[place].phase = .running
             seat(place, on: worker, at: now)
         }

@@ -15,7 +15,7 @@ extension CoordinatorMachine {
             standing: isServing
                 ? .connected(
                     isTrusted: !workers[place].isQuarantined && !workers[place].isSlow,
-                    hasVacancy: costs[place].leases < costs[place].slots
+                    hasVacancy: costs[place].leases < costs[place].slots && !workers[place].isRefusing
                 ) : .unavailable
         )
     }

@@ -24,6 +24,10 @@ extension CoordinatorMachine {
             if workers[worker].state == .lost(.hung) { takeBack(worker, at: now, into: &turn) }
         }
         workers[worker].load = report.load
+        if report.load.isRefusing != workers[worker].isRefusing {
+            workers[worker].isRefusing = report.load.isRefusing
+            refreshStanding(of: worker)
+        }
         costs[worker].prefilled(report.load.prefilledTokens)
         watches[worker].stepTime = report.load.stepTime
         costs[worker].pace.observed(
@@ -37,6 +41,7 @@ extension CoordinatorMachine {
         models[workers[worker].model].choice.measured(costs[worker])
         if costs[worker].pace.isSlow != workers[worker].isSlow { paceChanged(worker, at: now) }
         if !report.tokens.isEmpty { take(report.tokens, from: worker, at: now, into: &turn) }
+        for first in report.firstTokens { firstTokenTold(first, on: worker, at: now) }
         for end in report.ends { attemptEnded(end, on: worker, at: now, into: &turn) }
         if !report.evictedBlocks.isEmpty {
             models[workers[worker].model].prefixes.remove(report.evictedBlocks, for: worker)
@@ -55,10 +60,12 @@ extension CoordinatorMachine {
         var kept = KeptRows()
         var token = 0
         var byte = 0
+        var detail = 0
         for row in 0..<rows.rows {
-            let run = TokenRun(startingAt: token, byte: byte, count: Int(rows.counts[row]), of: rows)
+            let run = TokenRun(startingAt: token, byte: byte, detail: detail, count: Int(rows.counts[row]), of: rows)
             token = run.endToken
             byte = run.endByte
+            detail = run.endDetail
             let skip = accept(row, run.count, of: rows, on: worker, at: now, into: &turn)
             kept.note(row, run, skip: skip, of: rows)
             guard skip == 0, let place = ledger.place(of: StreamID(rawValue: rows.streams[row])),
@@ -217,68 +224,8 @@ extension CoordinatorMachine {
         return min(window, furthest ?? window)
     }
 
-    private mutating func attemptEnded(_ end: AttemptEnd, on worker: Int, at now: Timestamp, into turn: inout Turn) {
-        guard let place = ledger.place(of: end.stream) else { return refuse(end, on: worker, into: &turn) }
-        if ledger[place].isHedged, hedges[place]?.epoch == end.epoch, hedges[place]?.worker == worker {
-            guard hedgeEnded(end, of: place, at: now, into: &turn) else { return }
-        }
-        guard ledger[place].accepting == end.epoch, ledger[place].worker == worker else {
-            return refuse(end, on: worker, into: &turn)
-        }
-        guard isPossible(end, of: place, on: worker) else {
-            return breakAttempt(place, on: worker, at: now, into: &turn)
-        }
-        ledger[place].promptTokens = end.promptTokens
-        let peer = workers[worker].peer
-        if end.reason == .failed, let error = end.error {
-            let wider = models[workers[worker].model].pool.largestContext ?? 0
-            if error.code == .promptTooLong, wider > workers[worker].registration.contextTokens {
-                // Another worker has more room; nobody is to blame.
-                ledger[place].contextTokens = workers[worker].registration.contextTokens + 1
-                turn.revoke(peer, end.stream, end.epoch)
-                loseAttempt(place, cause: error.message, countsAgainstStream: false, at: now, into: &turn)
-                return
-            }
-            if error.code == .engineFailure || error.isRetriable {
-                // A worker that is leaving gives everything back, and must not get it again.
-                if error.code == .shuttingDown {
-                    workers[worker].isDraining = true
-                    refreshStanding(of: worker)
-                }
-                ledger[place].avoided = worker
-                turn.revoke(peer, end.stream, end.epoch)
-                let counts = error.code != .shuttingDown
-                loseAttempt(place, cause: error.message, countsAgainstStream: counts, at: now, into: &turn)
-                return
-            }
-        }
-        turn.acknowledge(peer, end.stream, through: ledger[place].next, limit: ledger[place].next)
-        switch end.reason {
-        case .stop, .length:
-            self.end(place, end.reason, at: now, into: &turn)
-        case .failed, .cancelled, .expired:
-            let error = end.error ?? ApusError(.engineFailure, "the worker gave up the stream without a reason")
-            self.end(place, .failed, error: error, at: now, into: &turn)
-        }
-    }
-
-    /// Whether a stream may end so: with all its tokens, and by its length only where `max_tokens` or the context is reached.
-    @inline(__always)
-    private func isPossible(_ end: AttemptEnd, of place: Int, on worker: Int) -> Bool {
-        guard end.reason.isSuccess else { return true }
-        let next = ledger[place].next
-        if let index = end.endIndex, index != next { return false }
-        return end.reason != .length || next >= ledger[place].request.maximumTokens
-            || next + end.promptTokens >= workers[worker].registration.contextTokens
-    }
-
-    private mutating func refuse(_ end: AttemptEnd, on worker: Int, into turn: inout Turn) {
-        counters.stale += 1
-        turn.revoke(workers[worker].peer, end.stream, end.epoch)
-    }
-
     /// A worker's rows for a stream leave a gap, go past its end or end too early: the attempt can't be trusted any more.
-    private mutating func breakAttempt(_ place: Int, on worker: Int, at now: Timestamp, into turn: inout Turn) {
+    mutating func breakAttempt(_ place: Int, on worker: Int, at now: Timestamp, into turn: inout Turn) {
         counters.violations += 1
         workers[worker].probation.struck(.lied, at: now)
         refreshStanding(of: worker, at: now)

@@ -5,26 +5,29 @@ extension CoordinatorMachine {
     func checkRepeated(_ request: GenerationRequest, at place: Int) throws(ApusError) {
         var first = ledger[place].request
         var second = request
-        let isSamePrompt = ledger[place].promptDigest == request.prompt.stableDigest
-        first.prompt = request.prompt
+        // The large parts of a stream that ended are gone.
+        let isSameBulk = ledger[place].bulkDigest == request.bulkDigest
+        first.removeBulk()
+        second.removeBulk()
+        first.choices = Int(ledger[place].choices)
         if ledger[place].choseSeed { first.sampling.seed = nil }
         // The deadline and the model may have been filled in at acceptance; what the client left open matches anything.
         if second.deadline == nil { second.deadline = first.deadline }
         if let deadline = second.deadline { second.deadline = min(deadline, settings.longestDeadline) }
         if second.model == nil { second.model = first.model }
         if first.model == nil { first.model = second.model }
-        guard isSamePrompt, first == second else {
+        guard isSameBulk, first == second else {
             throw ApusError(.keyConflict, "the key belongs to job \(ledger[place].job) with another request")
         }
     }
 
-    /// Decides whether a new job is taken.
+    /// Decides whether a new job is taken, with all of its streams.
     ///
     /// - Parameters:
     ///   - request: What is asked for.
     ///   - key: Its idempotency key.
     ///   - client: Whose share it is.
-    /// - Returns: The token work that it is expected to be.
+    /// - Returns: The token work that each of its streams is expected to be.
     /// - Throws: `overloaded` where too much waits already, and what is wrong with the request.
     func admit(_ request: GenerationRequest, key: String, client: ClientKey) throws(ApusError) -> Int {
         if isDraining {
@@ -35,22 +38,31 @@ extension CoordinatorMachine {
         }
         let model = try checkModel(request)
         let work = expectedWork(of: request, model: model)
-        if let refusal = admission.refusal(for: client, work: work) { throw refusal }
-        guard counters.promptBytes + request.prompt.utf8.count <= settings.promptBytes else {
+        if let refusal = admission.refusal(for: client, work: work * request.choices, streams: request.choices) {
+            throw refusal
+        }
+        guard counters.promptBytes + request.bulkBytes * request.choices <= settings.promptBytes else {
             throw ApusError(
                 .overloaded,
                 "the prompts of unfinished jobs take \(counters.promptBytes) bytes already; try again later",
                 retryAfter: settings.retryAfter
             )
         }
+        // Last, because it can cost the most: what is refused for lack of room is refused at once.
+        try checkConstraint(of: request)
         return work
     }
 
-    /// The tokens that a request is expected to cost, prompt and answer.
+    /// Checks what the output of a new job has to be: the one place where a constraint is refused, before anything is promised.
+    private func checkConstraint(of request: GenerationRequest) throws(ApusError) {
+        _ = try request.constraint?.grammar()
+    }
+
+    /// The tokens that a stream of a request is expected to cost, prompt and answer.
     func expectedWork(of request: GenerationRequest, model: Int?) -> Int {
         let output =
             model.map { models[$0].output.expected(maximumTokens: request.maximumTokens) } ?? request.maximumTokens
-        return TokenWork.expected(promptBytes: request.prompt.utf8.count, outputTokens: output)
+        return TokenWork.expected(promptBytes: request.promptBytes, outputTokens: output)
     }
 
     /// The place of the model that a request is for; `nil` where no worker serves it yet.
@@ -79,7 +91,9 @@ extension CoordinatorMachine {
         return nil
     }
 
-    /// Makes a stream of a job that is taken.
+    /// Makes the streams of a job that is taken; they do not wait anywhere yet.
+    ///
+    /// - Returns: The first of them.
     mutating func accept(
         _ request: GenerationRequest,
         key: String,
@@ -88,9 +102,9 @@ extension CoordinatorMachine {
         at now: Timestamp,
         into turn: inout Turn
     ) -> StreamID {
-        lastStream += 1
-        let stream = StreamID(rawValue: lastStream)
-        let job = JobID(rawValue: (settings.secret &+ lastStream &* 0x9e37_79b9_7f4a_7c15).mixed)
+        let stream = StreamID(rawValue: lastStream + 1)
+        lastStream += UInt64(request.choices)
+        let job = JobID(rawValue: (settings.secret &+ stream.rawValue &* 0x9e37_79b9_7f4a_7c15).mixed)
         var request = request
         let choseSeed = request.sampling.seed == nil
         if choseSeed { request.sampling.seed = (~job.rawValue).mixed }
@@ -109,33 +123,38 @@ extension CoordinatorMachine {
         return stream
     }
 
-    /// Adds what a record promises to the ledger; the stream does not wait anywhere yet.
+    /// Adds what a record promises to the ledger; the streams do not wait anywhere yet.
     ///
-    /// - Returns: The stream's place.
-    @discardableResult
-    mutating func insert(_ record: AcceptedRecord, work: Int) -> Int {
+    /// - Parameters:
+    ///   - record: The acceptance.
+    ///   - work: The token work that each of its streams is expected to be.
+    mutating func insert(_ record: AcceptedRecord, work: Int) {
         let deadline = record.acceptedAt + (record.request.deadline ?? settings.defaultDeadline)
-        var entry = StreamEntry(
-            id: record.stream,
-            job: record.job,
-            key: record.key,
-            request: record.request,
-            choseSeed: record.choseSeed,
-            acceptedAt: record.acceptedAt,
-            deadline: deadline,
-            clientName: record.client,
-            client: ClientKey(name: record.client),
-            weight: settings.shares[record.client] ?? 1
-        )
-        entry.promptDigest = record.request.prompt.stableDigest
-        entry.work = work
-        counters.promptBytes += record.request.prompt.utf8.count
-        let place = ledger.insert(consume entry)
+        let digest = record.request.bulkDigest
+        let weight = settings.shares[record.client] ?? 1
         jobs[record.job] = record.stream
         keys[record.key] = record.stream
-        deadlines.insert(record.stream, at: deadline)
-        if record.request.model == nil, let model = onlyModel, let known = modelPlaces[model] { bind(place, to: known) }
-        return place
+        let model = record.request.model == nil ? onlyModel.flatMap { modelPlaces[$0] } : nil
+        for choice in 0..<record.streams.count {
+            var entry = StreamEntry(record, choice: choice, deadline: deadline, weight: weight)
+            entry.bulkDigest = digest
+            entry.work = work
+            let (stream, bytes) = (entry.id, entry.request.bulkBytes)
+            counters.promptBytes += bytes
+            let place = ledger.insert(consume entry)
+            deadlines.insert(stream, at: deadline)
+            if let model { bind(place, to: model) }
+        }
+    }
+
+    /// The places of a job's streams, in the order of the choices, by that of any of them.
+    ///
+    /// All streams of a job are kept as long as one of them is.
+    func siblings(of place: Int) -> [Int] {
+        // Nearly every job has one stream.
+        if ledger[place].choices == 1 { return [place] }
+        let first = ledger[place].firstStream.rawValue
+        return (0..<UInt64(ledger[place].choices)).compactMap { ledger.place(of: StreamID(rawValue: first + $0)) }
     }
 
     /// The model of a request that names none.

@@ -15,7 +15,7 @@ extension CoordinatorMachine {
             deadlines.compact { stream in ledger.place(of: stream).map { !ledger[$0].hasEnded } ?? false }
         }
         forgetWorkers(at: now, into: &turn)
-        while let stream = retained.popExcess(at: now, settings: settings) { forget(stream, into: &turn) }
+        while let first = retained.popExcess(at: now, settings: settings) { forget(first, into: &turn) }
     }
 
     private mutating func judge(_ place: Int, at now: Timestamp, into turn: inout Turn) {
@@ -42,25 +42,31 @@ extension CoordinatorMachine {
         end(place, .expired, error: ApusError(.deadlineExceeded, message), at: now, into: &turn)
     }
 
-    private mutating func forget(_ stream: StreamID, into turn: inout Turn) {
-        guard let place = ledger.place(of: stream) else { return }
+    /// Forgets a job, by the number of its first stream.
+    private mutating func forget(_ first: StreamID, into turn: inout Turn) {
+        guard let firstPlace = ledger.place(of: first) else { return }
         let error = ApusError(.notFound, "the job ended and is kept no longer; its remaining tokens are gone")
-        for consumer in ledger[place].consumers {
-            clients[consumer.client].following.remove(stream)
-            guard var end = ledger[place].end else { continue }
-            end.reason = .failed
-            end.error = error
-            turn.effects.append(.finish(clients[consumer.client].peer, stream, ledger[place].job, end))
+        for place in siblings(of: firstPlace) {
+            let stream = ledger[place].id
+            for consumer in ledger[place].consumers {
+                clients[consumer.client].following.remove(stream)
+                guard var end = ledger[place].end else { continue }
+                end.reason = .failed
+                end.error = error
+                turn.effects.append(.finish(clients[consumer.client].peer, stream, ledger[place].job, end))
+            }
+            drop(place)
+            turn.records.append(.forgotten(stream))
         }
-        drop(place)
-        turn.records.append(.forgotten(stream))
     }
 
-    /// Takes an ended stream out of the ledger.
+    /// Takes an ended stream out of the ledger, and its job's names with the first of its streams.
     mutating func drop(_ place: Int) {
         let stream = ledger[place].id
-        jobs[ledger[place].job] = nil
-        if keys[ledger[place].key] == stream { keys[ledger[place].key] = nil }
+        if ledger[place].choice == 0 {
+            jobs[ledger[place].job] = nil
+            if keys[ledger[place].key] == stream { keys[ledger[place].key] = nil }
+        }
         if let model = ledger[place].model { models[model].streams -= 1 }
         ledger.remove(at: place)
     }

@@ -24,13 +24,16 @@ public struct WorkerView: Sendable {
     public let tokens: UInt64
 }
 
-/// A job as an operator sees it.
+/// A stream of a job as an operator sees it.
 public struct JobView: Hashable, Sendable {
     /// The job's name.
     public let job: JobID
 
-    /// Its stream.
+    /// One of its streams.
     public let stream: StreamID
+
+    /// Which of its streams that is, from 0.
+    public let choice: Int
 
     /// Its idempotency key.
     public let key: String
@@ -109,8 +112,8 @@ extension CoordinatorMachine {
     /// Whether a client's connection is known.
     public func isConnected(_ peer: ClientPeer) -> Bool { clientPlaces[peer] != nil }
 
-    /// The number of jobs that are kept.
-    public var jobCount: Int { ledger.count }
+    /// The number of streams that are kept.
+    public var streamCount: Int { ledger.count }
 
     /// The name of a registered worker.
     public func workerName(of peer: WorkerPeer) -> WorkerName? {
@@ -120,7 +123,7 @@ extension CoordinatorMachine {
     /// Whether slots are to be leased at the end of the turn.
     public var hasWork: Bool { needsDispatch || !unsettled.isEmpty }
 
-    /// The newest jobs, newest first.
+    /// The streams of the newest jobs, newest first.
     public func jobViews(limit: Int) -> [JobView] {
         ledger.newest(limit).map { view(of: ledger[$0]) }
     }
@@ -136,6 +139,7 @@ extension CoordinatorMachine {
         return JobView(
             job: entry.job,
             stream: entry.id,
+            choice: Int(entry.choice),
             key: entry.key,
             state: state,
             priority: entry.request.priority,

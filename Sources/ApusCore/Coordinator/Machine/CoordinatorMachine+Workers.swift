@@ -47,6 +47,7 @@ extension CoordinatorMachine {
         }
         for stream in workers[place].hedges { dropHedge(stream, into: &turn) }
         turn.effects.append(.enlist(peer, keep: keep))
+        if let settings = workers[place].settings { turn.effects.append(.configure(peer, settings)) }
         // A limit that was on its way over the former connection may be lost; one from before a consumer came may be too high.
         for attempt in keep {
             guard let stream = ledger.place(of: attempt.stream) else { continue }
@@ -129,6 +130,7 @@ extension CoordinatorMachine {
         workers[known].peer = peer
         workers[known].registration = registration
         workers[known].load = WorkerLoad()
+        workers[known].isRefusing = false
         workers[known].progress = 0
         return known
     }
@@ -139,7 +141,7 @@ extension CoordinatorMachine {
         drain(place, into: &turn)
     }
 
-    private mutating func drain(_ place: Int, into turn: inout Turn) {
+    mutating func drain(_ place: Int, into turn: inout Turn) {
         workers[place].isDraining = true
         refreshStanding(of: place)
         turn.effects.append(.drain(workers[place].peer))
@@ -160,29 +162,6 @@ extension CoordinatorMachine {
         guard let place = workerPlaces.removeValue(forKey: peer) else { return }
         lose(place, .disconnected, at: now, into: &turn)
         goneAway(place, at: now)
-    }
-
-    /// An operator drains a worker, or all of them where no name is given.
-    public mutating func drainRequested(
-        by peer: ClientPeer,
-        number: UInt64,
-        worker name: WorkerName?,
-        into turn: inout Turn
-    ) {
-        let places: [Int]
-        if let name {
-            guard let place = workerNames[name], workers[place].isConnected else {
-                turn.effects.append(
-                    .refuse(peer, request: number, ApusError(.notFound, "no worker named \(name) is connected"))
-                )
-                return
-            }
-            places = [place]
-        } else {
-            places = workers.indices.filter { workers[$0].isConnected }
-        }
-        for place in places where !workers[place].isDraining { drain(place, into: &turn) }
-        turn.effects.append(.done(peer, request: number))
     }
 
     /// Notes that something came from a worker, and takes one back that was thought lost.

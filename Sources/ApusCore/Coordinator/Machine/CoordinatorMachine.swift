@@ -7,13 +7,14 @@ import DequeModule
 /// commits the turn to the journal and performs the effects; a simulator does the same in virtual time. Equal facts in equal
 /// order give equal turns in every process: no decision depends on the order of a set or a dictionary.
 ///
-/// The methods stand by subject: `CoordinatorMachine+Clients`, `+Submissions`, `+Workers`, `+Standing`, `+Steps`, `+Dispatch`,
-/// `+Attempts`, `+Hedges`, `+Time`, `+Recovery`, `+Views`.
+/// The methods stand by subject: `CoordinatorMachine+Clients`, `+Submissions`, `+Workers`, `+Operators`, `+Standing`, `+Steps`,
+/// `+Ends`, `+Dispatch`, `+Attempts`, `+Hedges`, `+Time`, `+Recovery`, `+Views`.
 public struct CoordinatorMachine: Sendable {
     let settings: CoordinatorSettings
 
     // Streams.
     var ledger = StreamLedger()
+    /// The first stream of each job, by the job's name and by its key.
     var jobs: [JobID: StreamID] = [:]
     var keys: [String: StreamID] = [:]
     var lastStream: UInt64
@@ -177,7 +178,7 @@ public struct CoordinatorCounters: Hashable, Sendable {
     /// Streams that wait for their consumers' credit without a slot.
     public internal(set) var parked = 0
 
-    /// Bytes in the prompts of streams that have not ended.
+    /// Bytes in the prompts, constraints and biases of streams that have not ended.
     public internal(set) var promptBytes = 0
 
     /// Streams that run on a worker.

@@ -26,7 +26,7 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// Which worker gets a stream.
     public var placement = PlacementPolicy.predictedFirstToken
 
-    /// Bytes that the prompts of unfinished jobs may take, all together.
+    /// Bytes that the prompts, constraints and biases of unfinished streams may take, all together.
     public var promptBytes = 512 << 20
 
     /// The longest deadline of a job; a longer one is cut.
@@ -61,7 +61,7 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// Clients that may follow one stream at a time.
     public var consumersPerStream = 16
 
-    /// Ended streams that are kept for late readers, oldest forgotten first.
+    /// Ended streams that are kept for late readers, those of the oldest job forgotten first.
     public var retainedStreams = 20_000
 
     /// Tokens of ended streams that are kept, all together.

@@ -144,8 +144,9 @@ public enum Effect: Hashable, Sendable {
     /// Answers a question for the newest jobs.
     case jobs(ClientPeer, request: UInt64, limit: Int)
 
-    /// Answers a submit or an attach.
-    case accept(ClientPeer, request: UInt64, job: JobID, stream: StreamID, seed: UInt64)
+    /// Answers a submit with the job's first stream, or an attach with the one that was asked for, and that stream's seed; the job
+    /// has so many streams.
+    case accept(ClientPeer, request: UInt64, job: JobID, stream: StreamID, seed: UInt64, choices: Int)
 
     /// Answers a submit or an attach that can't be served.
     indirect case reject(ClientPeer, request: UInt64, ApusError)
@@ -156,7 +157,7 @@ public enum Effect: Hashable, Sendable {
     /// Tells a client that a stream ended; all its tokens are sent.
     indirect case finish(ClientPeer, StreamID, JobID, StreamEnd)
 
-    /// Answers a cancel or a drain.
+    /// Answers a cancel, a drain or a change of workers' settings.
     case done(ClientPeer, request: UInt64)
 
     /// Answers a request that failed.
@@ -170,6 +171,9 @@ public enum Effect: Hashable, Sendable {
 
     /// Starts an attempt; the ids of tokens before `next` come from the journal.
     indirect case assign(WorkerPeer, StreamID, Epoch, GenerationRequest, next: Int, limit: Int)
+
+    /// Changes how a worker chooses its batches.
+    case configure(WorkerPeer, WorkerSettings)
 
     /// Lets a worker finish and leave.
     case drain(WorkerPeer)

@@ -5,8 +5,9 @@ import ApusModel
 ///
 /// A client may have as much waiting as room is left, in work and in streams ("Dynamic Queue Length Thresholds for
 /// Shared-Memory Packet Switches", Choudhury and Hahne, 1998): alone it gets half of the bound, two get a third each, n
-/// get 1/(n + 1) each. There is always room for a client that comes, and nobody has to know how many there are. What
-/// was accepted is never shed: failovers wait beyond the bounds.
+/// get 1/(n + 1) each. There is always room for a client that comes, and nobody has to know how many there are. A
+/// job of several streams is taken whole; one that is more than half of the bound is taken where it fits and nothing of
+/// its client waits. What was accepted is never shed: failovers wait beyond the bounds.
 struct Admission: Sendable {
     /// What waits, of one client or of all.
     private struct Waiting: Sendable {
@@ -58,6 +59,10 @@ struct Admission: Sendable {
             return refusal("the queue is full: \(total.streams) streams wait with \(total.work) tokens of work")
         }
         let own = clients[client] ?? Waiting()
+        // A job of several streams comes whole or not at all: one that is more than a share even of an empty queue would wait for
+        // ever.
+        let isLarge = streams > 1 && (streams > limits.streams / 2 || work > limits.work / 2)
+        if isLarge, own.streams == 0 { return nil }
         if own.work + work > roomForWork || own.streams + streams > roomForStreams {
             return refusal(
                 "this client's share of the queue is full: \(own.streams) streams wait with \(own.work) tokens of work"

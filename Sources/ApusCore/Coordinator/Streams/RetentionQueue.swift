@@ -1,10 +1,11 @@
 import ApusModel
 import DequeModule
 
-/// The ended streams in the order of their ends, and how much they keep.
+/// The jobs of which all streams ended, in the order of their ends, and how much they keep.
 struct RetentionQueue: Sendable {
     private struct Ended {
-        let stream: StreamID
+        let first: StreamID
+        let streams: Int
         let moment: Timestamp
         let tokens: Int
     }
@@ -12,23 +13,26 @@ struct RetentionQueue: Sendable {
     private var ended: Deque<Ended> = []
     private var tokens = 0
 
-    /// Ended streams that are kept.
-    var count: Int { ended.count }
+    /// Streams of these jobs.
+    private(set) var streams = 0
 
-    mutating func append(_ stream: StreamID, endedAt moment: Timestamp, tokens: Int) {
-        ended.append(Ended(stream: stream, moment: moment, tokens: tokens))
+    /// Adds a job, by the number of its first stream.
+    mutating func append(_ first: StreamID, streams: Int, endedAt moment: Timestamp, tokens: Int) {
+        ended.append(Ended(first: first, streams: streams, moment: moment, tokens: tokens))
         self.tokens += tokens
+        self.streams += streams
     }
 
-    /// Takes out the oldest stream, if the number of streams, of tokens or its age is over the settings' bounds.
+    /// Takes out the oldest job, if the number of streams, of tokens or its age is over the settings' bounds.
     mutating func popExcess(at now: Timestamp, settings: CoordinatorSettings) -> StreamID? {
         guard let first = ended.first else { return nil }
         guard
-            ended.count > settings.retainedStreams || tokens > settings.retainedTokens
+            streams > settings.retainedStreams || tokens > settings.retainedTokens
                 || now - first.moment > settings.retention
         else { return nil }
         ended.removeFirst()
         tokens -= first.tokens
-        return first.stream
+        streams -= first.streams
+        return first.first
     }
 }

@@ -4,11 +4,19 @@ import ApusModel
 struct StreamEntry: Sendable {
     let id: StreamID
     let job: JobID
+
+    /// Which of the job's streams it is, from 0, and how many they are; their numbers are consecutive.
+    var choice: UInt8 = 0
+    var choices: UInt8 = 1
+
+    /// In the entry of a job's first stream: how many of its streams have not ended.
+    var unended: UInt8 = 1
+
     let key: String
 
-    /// The request; without its prompt once the stream has ended.
+    /// The stream's own request, of a single choice; without its large parts once the stream has ended.
     var request: GenerationRequest
-    var promptDigest: UInt64 = 0
+    var bulkDigest: UInt64 = 0
     let choseSeed: Bool
     let acceptedAt: Timestamp
     let deadline: Timestamp
@@ -37,12 +45,25 @@ struct StreamEntry: Sendable {
     /// The place of the worker whose tokens count; only while `running`.
     var worker: Int?
 
+    private var boxedEnd: Boxed<StreamEnd>?
+
     /// How it ended; set once and for ever.
-    var end: StreamEnd?
+    var end: StreamEnd? {
+        get { boxedEnd?.value }
+        set { boxedEnd = newValue.map(Boxed.init) }
+    }
 
     /// Whether it ended, without looking at how.
     @inline(__always)
-    var hasEnded: Bool { if case .some = end { true } else { false } }
+    var hasEnded: Bool { if case .some = boxedEnd { true } else { false } }
+
+    private var boxedStages: Boxed<FirstTokenStages>?
+
+    /// Where the time to its first token went, as the worker said that brought it.
+    var stages: FirstTokenStages? {
+        get { boxedStages?.value }
+        set { boxedStages = newValue.map(Boxed.init) }
+    }
 
     /// The last attempt's number; 0 before the first.
     var epoch: Epoch = .none
@@ -73,6 +94,16 @@ struct StreamEntry: Sendable {
 
     /// Attempts in a row that were lost at about the same index.
     var losses = 0
+
+    /// Of these, how many of the last ones the engine failed at, and nobody died.
+    var failures: UInt8 = 0
+
+    /// Whether the last attempt was refused by its worker for lack of room, and nothing has come since.
+    var isRefused = false
+
+    /// Attempts that were lost, wherever, and how many of them the stream outlived: another one went on.
+    var lost: UInt32 = 0
+    var outlived: UInt32 = 0
 
     /// Where the last attempt was lost.
     var lossIndex = 0
@@ -111,17 +142,39 @@ struct StreamEntry: Sendable {
 
     /// What stands at a vacant place of the ledger.
     static let vacant = StreamEntry(
-        id: StreamID(rawValue: 0),
-        job: JobID(rawValue: 0),
-        key: "",
-        request: GenerationRequest(prompt: ""),
-        choseSeed: false,
-        acceptedAt: .zero,
+        AcceptedRecord(
+            job: JobID(rawValue: 0),
+            stream: StreamID(rawValue: 0),
+            key: "",
+            client: "",
+            request: GenerationRequest(prompt: ""),
+            choseSeed: false,
+            acceptedAt: .zero
+        ),
+        choice: 0,
         deadline: .zero,
-        clientName: "",
-        client: ClientKey(name: ""),
         weight: 1
     )
+
+    /// A stream of a job that nobody follows and that waits nowhere yet.
+    init(_ record: AcceptedRecord, choice: Int, deadline: Timestamp, weight: Int) {
+        id = StreamID(rawValue: record.stream.rawValue + UInt64(choice))
+        job = record.job
+        key = record.key
+        request = record.request.choice(choice)
+        choseSeed = record.choseSeed
+        acceptedAt = record.acceptedAt
+        self.deadline = deadline
+        clientName = record.client
+        client = ClientKey(name: record.client)
+        self.weight = weight
+        self.choice = UInt8(clamping: choice)
+        choices = UInt8(clamping: record.request.choices)
+        unended = choices
+    }
+
+    /// The first stream of its job.
+    var firstStream: StreamID { StreamID(rawValue: id.rawValue - UInt64(choice)) }
 
     /// What the line of its model knows it by while it waits there.
     var waiting: WaitingStream {
@@ -138,7 +191,7 @@ struct StreamEntry: Sendable {
 
     /// The tokens that a worker has to compute before the next one, as far as the coordinator can tell.
     var prefillEstimate: Int {
-        (promptTokens > 0 ? promptTokens : TokenWork.promptTokens(bytes: request.prompt.utf8.count)) + next
+        (promptTokens > 0 ? promptTokens : TokenWork.promptTokens(bytes: request.promptBytes)) + next
     }
 }
 
@@ -187,10 +240,16 @@ extension StreamEntry {
         return isEqual ? .exact : .consistent
     }
 
+    /// Whether an engine failed at about the index where the stream is.
+    func hasFailed(within window: Int) -> Bool { failures > 0 && losses > 0 && next - lossIndex < window }
+
     /// Counts an attempt that was lost.
     mutating func countLoss(window: Int) {
-        losses = losses > 0 && next - lossIndex < window ? losses + 1 : 1
+        let isRepeated = losses > 0 && next - lossIndex < window
+        losses = isRepeated ? losses + 1 : 1
+        if !isRepeated { failures = 0 }
         lossIndex = next
+        lost += 1
     }
 
     /// Takes the tokens of a row that come next.
@@ -201,6 +260,7 @@ extension StreamEntry {
         guard skip < count else { return .taken(skip: count, isFirst: false) }
         let isFirst = next == 0
         next = first + count
+        isRefused = false
         return .taken(skip: skip, isFirst: isFirst)
     }
 }

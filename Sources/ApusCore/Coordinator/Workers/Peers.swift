@@ -97,6 +97,9 @@ public struct WorkerLoad: Hashable, Sendable {
     /// Tokens of prompts and histories that the engine has computed since its process began; cached ones do not count.
     public var prefilledTokens: UInt64 = 0
 
+    /// Whether it takes no new work now, for lack of memory.
+    public var isRefusing = false
+
     /// The process's resident memory in bytes.
     public var memoryBytes: UInt64 = 0
 
@@ -145,6 +148,9 @@ public struct AttemptEnd: Hashable, Sendable {
     /// An end that is not at the stream's next index is no end: tokens are missing.
     public var endIndex: Int?
 
+    /// The session as the worker saw it; `nil` where the attempt never began.
+    public var summary: SessionSummary?
+
     /// Describes an end.
     public init(
         stream: StreamID,
@@ -152,14 +158,35 @@ public struct AttemptEnd: Hashable, Sendable {
         reason: FinishReason,
         error: ApusError? = nil,
         promptTokens: Int,
-        endIndex: Int? = nil
+        endIndex: Int? = nil,
+        summary: SessionSummary? = nil
     ) {
         self.endIndex = endIndex
+        self.summary = summary
         self.stream = stream
         self.epoch = epoch
         self.reason = reason
         self.error = error
         self.promptTokens = promptTokens
+    }
+}
+
+/// What a worker measured until an attempt's first token.
+public struct FirstTokenReport: Hashable, Sendable {
+    /// The attempt's stream.
+    public var stream: StreamID
+
+    /// The attempt's number.
+    public var epoch: Epoch
+
+    /// Where the time went.
+    public var stages: FirstTokenStages
+
+    /// Describes an attempt's beginning.
+    public init(stream: StreamID, epoch: Epoch, stages: FirstTokenStages) {
+        self.stream = stream
+        self.epoch = epoch
+        self.stages = stages
     }
 }
 
@@ -180,6 +207,9 @@ public struct StepReport: Hashable, Sendable {
     /// Attempts that ended with the step.
     public var ends: [AttemptEnd]
 
+    /// Of the attempts whose first token is among `tokens`.
+    public var firstTokens: [FirstTokenReport]
+
     /// Blocks of prompts whose computed state the worker keeps from now on, as `PrefixBlocks` names them.
     public var cachedBlocks: [UInt64]
 
@@ -193,6 +223,7 @@ public struct StepReport: Hashable, Sendable {
         load: WorkerLoad = WorkerLoad(),
         tokens: TokenColumns = TokenColumns(),
         ends: [AttemptEnd] = [],
+        firstTokens: [FirstTokenReport] = [],
         cachedBlocks: [UInt64] = [],
         evictedBlocks: [UInt64] = []
     ) {
@@ -201,6 +232,7 @@ public struct StepReport: Hashable, Sendable {
         self.load = load
         self.tokens = tokens
         self.ends = ends
+        self.firstTokens = firstTokens
         self.cachedBlocks = cachedBlocks
         self.evictedBlocks = evictedBlocks
     }

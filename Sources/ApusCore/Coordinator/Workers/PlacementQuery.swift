@@ -26,6 +26,10 @@ struct PlacementQuery: Sendable {
     /// A worker's place that is never chosen, such as the one whose attempt is hedged.
     var avoiding: Int?
 
+    /// The place of the worker that runs another stream with the same prompt, and so many blocks of it.
+    var sibling: Int?
+    var siblingBlocks: Int
+
     /// Describes a stream.
     init(
         stream: StreamID,
@@ -35,7 +39,9 @@ struct PlacementQuery: Sendable {
         blocks: [UInt64] = [],
         contextTokens: Int,
         fingerprint: Fingerprint? = nil,
-        avoiding: Int? = nil
+        avoiding: Int? = nil,
+        sibling: Int? = nil,
+        siblingBlocks: Int = 0
     ) {
         self.stream = stream
         self.epoch = epoch
@@ -45,5 +51,11 @@ struct PlacementQuery: Sendable {
         self.contextTokens = contextTokens
         self.fingerprint = fingerprint
         self.avoiding = avoiding
+        self.sibling = sibling
+        self.siblingBlocks = siblingBlocks
     }
+
+    /// Blocks of the prompt that a worker has computed for another stream, or is about to.
+    @inline(__always)
+    func sharedBlocks(with worker: Int) -> Int { worker == sibling ? siblingBlocks : 0 }
 }

@@ -1,4 +1,4 @@
-import ApusModel
+public import ApusModel
 
 /// Names the beginnings of a prompt, so that coordinator and worker speak of the same cached state without a tokenizer.
 ///
@@ -10,6 +10,22 @@ public enum PrefixBlocks {
 
     /// Blocks of a prompt that are named; what comes after them is never thought cached.
     public static let limit = 256
+
+    /// The names of the blocks of a request's prompt, first block first.
+    ///
+    /// Messages count as the text of each role and content in turn, with a zero byte behind each; a single message of the
+    /// user counts as a prompt.
+    ///
+    /// - Returns: At most `limit` names.
+    public static func names(of request: GenerationRequest) -> [UInt64] {
+        if let prompt = request.plainPrompt { return names(of: prompt, isRaw: request.isRaw) }
+        var text = ""
+        for message in request.messages {
+            text += message.role + "\0" + message.content + "\0"
+            if text.utf8.count >= blockBytes * limit { break }
+        }
+        return names(of: text, isRaw: false)
+    }
 
     /// The names of a prompt's blocks, first block first.
     ///
@@ -38,7 +54,12 @@ public enum PrefixBlocks {
     }
 }
 
+extension PrefixBlocks {
+    /// How many blocks of a request's prompt have names.
+    static func count(of request: GenerationRequest) -> Int { min(request.promptBytes / blockBytes, limit) }
+}
+
 extension GenerationRequest {
     /// The names of the blocks of its prompt.
-    var prefixBlocks: [UInt64] { PrefixBlocks.names(of: prompt, isRaw: isRaw) }
+    package var prefixBlocks: [UInt64] { PrefixBlocks.names(of: self) }
 }

@@ -7,7 +7,8 @@ import ApusModel
 /// `draws` are drawn and the best of these is taken, so that the cost does not grow with the cluster. Among equal workers two
 /// draws would do (Mitzenmacher 2001, "The Power of Two Choices in Randomized Load Balancing"); where some are four times as fast as
 /// others, eight find a fast one and halve the time to the first token. Up to `cached` workers that keep the most of the prompt's
-/// beginning are looked at beside these. Draws are hashes of stream, epoch and number of the draw, so that equal facts give an equal
+/// beginning are looked at beside these, and so is the worker of the job's first stream: for its siblings the prompt counts as
+/// cached there. Draws are hashes of stream, epoch and number of the draw, so that equal facts give an equal
 /// choice.
 ///
 /// The worker with the lowest score is chosen. The score is the predicted time to the first token,
@@ -111,6 +112,12 @@ struct WorkerChoice: Sendable {
                 best.enter(matches.worker(match), depth: matches.depth(match), query, costs)
             }
         }
+        if isSampled, policy == .predictedFirstToken, let sibling = query.sibling, sibling != query.avoiding,
+            pool.contains(sibling, in: candidates)
+        {
+            let depth = known > 0 ? prefixes.depth(of: query.blocks, for: sibling, known: known) : 0
+            best.enter(sibling, depth: depth, query, costs)
+        }
         return best.winner
     }
 
@@ -177,6 +184,7 @@ struct WorkerChoice: Sendable {
             let share = costs[worker].shareWithOneMore
             var score = 0.0
             if policy == .predictedFirstToken {
+                let depth = max(depth, query.sharedBlocks(with: worker))
                 let prompt = Double(max(0, query.promptTokens)) - Double(depth * WorkerChoice.blockTokens)
                 let tokens = Double(costs[worker].tokensAhead) + max(0, prompt) + Double(query.historyTokens)
                 let own = costs[worker].tokenNanoseconds

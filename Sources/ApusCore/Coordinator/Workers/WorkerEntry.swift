@@ -30,6 +30,12 @@ struct WorkerEntry: Sendable {
     /// Whether it gets work only where there is nobody better.
     var isQuarantined = false
 
+    /// Whether it takes no new work for now, for lack of memory, by its last word; what it runs goes on.
+    var isRefusing = false
+
+    /// What an operator set; it is told again whenever a process registers under the name.
+    var settings: WorkerSettings?
+
     /// Whether it is forgotten and its place may be taken.
     var isVacant = false
 
