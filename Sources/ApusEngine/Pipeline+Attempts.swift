@@ -2,7 +2,7 @@ import ApusCore
 import ApusModel
 
 extension Pipeline {
-    mutating func admit(_ assignment: Assignment, prompt: [TokenID]) {
+    mutating func admit(_ assignment: Assignment, prompt: [TokenID], arrived: Timestamp) {
         guard prompt.count < description.contextTokens else {
             let message = "the prompt has \(prompt.count) tokens; the context takes \(description.contextTokens)"
             return refuse(assignment, error: ApusError(.promptTooLong, message), promptTokens: prompt.count)
@@ -15,7 +15,7 @@ extension Pipeline {
         var text: [UInt8] = []
         for token in assignment.history where reason == nil {
             text.removeAll(keepingCapacity: true)
-            engine.appendText(of: token, to: &text)
+            engine.appendText(of: token, showingSpecials: assignment.request.showsSpecialTokens, to: &text)
             reason = handler.accept(endsGeneration: engine.endsGeneration(token), text: &text, from: 0)
         }
         let key = vacantKeys.popLast() ?? attempts.count
@@ -30,9 +30,21 @@ extension Pipeline {
             history: assignment.history,
             promptTokens: prompt.count,
             handler: handler,
-            unacknowledged: ResendBuffer(firstIndex: assignment.history.count)
+            unacknowledged: ResendBuffer(firstIndex: assignment.history.count),
+            limit: max(min(assignment.limit, Self.highestLimit), assignment.history.count),
+            isGuessable: !description.draftWidths.isEmpty && assignment.request.speculates,
+            arrived: arrived.nanoseconds,
+            tokenizeTime: clock() - arrived
         )
+        attempts[key].meter.peakMemoryBytes = memoryBytes
+        if assignment.request.transferTokens > 1 {
+            attempts[key].pacer = TransferPacer(
+                group: assignment.request.transferTokens,
+                nextIndex: assignment.history.count
+            )
+        }
         running += 1
+        if assignment.request.interTokenTarget != nil { wishes += 1 }
         planner.arrive(
             key: key,
             promptTokens: prompt.count,
@@ -40,11 +52,7 @@ extension Pipeline {
             limit: assignment.limit
         )
         // Every token was released before the last worker died; only the end is missing.
-        if let reason {
-            var ends: [AttemptEnd] = []
-            finish(key, reason, into: &ends)
-            pendingEnds += ends
-        }
+        if let reason { finish(key, reason) }
     }
 
     mutating func refuse(_ assignment: Assignment, error: ApusError, promptTokens: Int = 0) {
@@ -57,41 +65,61 @@ extension Pipeline {
         )
     }
 
-    mutating func fail(_ key: Int, _ error: any Error, into result: inout StepResult) {
-        let failure = error as? ApusError ?? ApusError(.engineFailure, "\(error)")
-        finish(key, .failed, error: failure, into: &result.ends)
+    /// Ends an attempt that can't go on; the error says at which token.
+    mutating func fail(_ key: Int, _ error: ApusError) {
+        attempts[key].meter.errors += 1
+        counters.errors += 1
+        finish(key, .failed, error: error)
     }
 
     /// Ends an attempt and gives its slot back; it stays present until its end is acknowledged.
-    mutating func finish(
-        _ key: Int,
-        _ reason: FinishReason,
-        error: ApusError? = nil,
-        into ends: inout [AttemptEnd]
-    ) {
+    ///
+    /// The end goes out with the step's result, or later where tokens before it still wait for credit.
+    mutating func finish(_ key: Int, _ reason: FinishReason, error: ApusError? = nil) {
         let end = AttemptEnd(
             stream: attempts[key].stream,
             epoch: attempts[key].epoch,
             reason: reason,
             error: error,
             promptTokens: attempts[key].promptTokens,
-            endIndex: attempts[key].unacknowledged.endIndex
+            endIndex: attempts[key].unacknowledged.endIndex,
+            summary: attempts[key].meter.summary
         )
-        if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
-        running -= 1
+        keepBeginning(key)
+        leave(key)
+        attempts[key].pacer?.streamEnded()
+        attempts[key].drafter = nil
+        attempts[key].said = []
         attempts[key].end = end
         attempts[key].prompt = []
         attempts[key].history = []
-        ends.append(end)
+        if attempts[key].isGranted { pendingEnds.append(end) }
+    }
+
+    /// Ends an attempt without a word: an end that has not gone out does not go out any more.
+    mutating func silence(_ key: Int) {
+        let stream = attempts[key].stream
+        let epoch = attempts[key].epoch
+        pendingEnds.removeAll { $0.stream == stream && $0.epoch == epoch }
+        forget(key)
     }
 
     mutating func forget(_ key: Int) {
         if attempts[key].end == nil {
-            if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
-            running -= 1
+            keepBeginning(key)
+            leave(key)
         }
         keys[attempts[key].stream] = nil
         attempts[key] = .vacant
         vacantKeys.append(key)
+    }
+
+    private mutating func leave(_ key: Int) {
+        running -= 1
+        if attempts[key].request.interTokenTarget != nil { wishes -= 1 }
+        // The key may soon be another stream's.
+        seatedKeys.removeAll { $0 == key }
+        heldKeys.removeAll { $0 == key }
+        if let slot = planner.leave(key: key) { engine.vacate(slot: slot) }
     }
 }

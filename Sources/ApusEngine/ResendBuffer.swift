@@ -23,9 +23,16 @@ package struct ResendBuffer: Sendable {
     /// The texts of the kept tokens, back to back; a new token's text is appended here before `append` keeps the token.
     package var text: [UInt8] = []
 
-    /// The first tokens, and the bytes of their texts, that have been taken.
+    /// The lengths of the kept tokens' details, without the last tokens' that have none; empty where none has any.
+    private var detailLengths: [UInt32] = []
+
+    /// The details of the kept tokens, back to back.
+    private var details: [UInt8] = []
+
+    /// The first tokens, and the bytes of their texts and details, that have been taken.
     private var taken = 0
     private var takenBytes = 0
+    private var takenDetails = 0
 
     /// Starts with no tokens; the first to come has this index.
     package init(firstIndex: Int) {
@@ -38,6 +45,9 @@ package struct ResendBuffer: Sendable {
     /// Whether every kept token has been taken.
     package var isTaken: Bool { taken == tokens.count }
 
+    /// The index of the first token that has not been taken.
+    package var nextToTake: Int { firstIndex + taken }
+
     /// Keeps the next token.
     ///
     /// - Parameters:
@@ -45,6 +55,22 @@ package struct ResendBuffer: Sendable {
     ///   - start: Where its text begins in `text`.
     package mutating func append(_ token: TokenID, textFrom start: Int) {
         tokens.append(Kept(id: token.rawValue, textLength: UInt32(text.count - start)))
+    }
+
+    /// Keeps the next token with its details.
+    ///
+    /// - Parameters:
+    ///   - token: The token.
+    ///   - start: Where its text begins in `text`.
+    ///   - detail: Its details, as `TokenDetail.encode(into:)` writes them; none where it is empty.
+    package mutating func append(_ token: TokenID, textFrom start: Int, detail: [UInt8]) {
+        precondition(detail.count <= Limits.tokenDetailBytes, "a token's details have \(detail.count) bytes")
+        if !detail.isEmpty {
+            detailLengths.pad(to: tokens.count)
+            detailLengths.append(UInt32(detail.count))
+            details.append(contentsOf: detail)
+        }
+        append(token, textFrom: start)
     }
 
     /// Forgets the tokens before an index; one beyond the end forgets all.
@@ -57,35 +83,63 @@ package struct ResendBuffer: Sendable {
         firstIndex += count
         taken = max(0, taken - count)
         takenBytes = max(0, takenBytes - bytes)
+        if !detailLengths.isEmpty { forgetDetails(count) }
+    }
+
+    private mutating func forgetDetails(_ count: Int) {
+        let known = min(count, detailLengths.count)
+        let bytes = detailLengths[..<known].reduce(0) { $0 + Int($1) }
+        detailLengths.removeFirst(known)
+        details.removeFirst(bytes)
+        takenDetails = max(0, takenDetails - bytes)
     }
 
     /// Offers every kept token once more.
     package mutating func rewind() {
         taken = 0
         takenBytes = 0
+        takenDetails = 0
     }
 
     /// Writes what has not been taken as rows, in order.
     ///
     /// - Parameters:
+    ///   - limit: Tokens from this index on stay.
     ///   - stream: The stream of the rows.
     ///   - epoch: The epoch of the rows.
     ///   - columns: Receives the rows.
-    package mutating func take(stream: StreamID, epoch: Epoch, into columns: inout TokenColumns) {
-        guard !isTaken else { return }
+    package mutating func take(before limit: Int, stream: StreamID, epoch: Epoch, into columns: inout TokenColumns) {
+        let last = min(tokens.count, limit - firstIndex)
+        guard taken < last else { return }
         var row = taken
-        while row < tokens.count {
-            let end = min(row + Self.rowTokens, tokens.count)
+        while row < last {
+            let end = min(row + Self.rowTokens, last)
             columns.streams.append(stream.rawValue)
             columns.epochs.append(epoch.rawValue)
             columns.firstIndexes.append(UInt64(firstIndex + row))
             columns.counts.append(UInt32(end - row))
             row = end
         }
-        columns.ids.append(contentsOf: tokens[taken...].lazy.map { $0.id })
-        columns.textLengths.append(contentsOf: tokens[taken...].lazy.map { $0.textLength })
-        columns.text.append(contentsOf: text[takenBytes...])
-        taken = tokens.count
-        takenBytes = text.count
+        columns.ids.append(contentsOf: tokens[taken..<last].lazy.map { $0.id })
+        columns.textLengths.append(contentsOf: tokens[taken..<last].lazy.map { $0.textLength })
+        let end =
+            last == tokens.count
+            ? text.count : tokens[taken..<last].reduce(takenBytes) { $0 + Int($1.textLength) }
+        columns.text.append(contentsOf: text[takenBytes..<end])
+        if columns.hasDetails || !detailLengths.isEmpty { takeDetails(before: last, into: &columns) }
+        taken = last
+        takenBytes = end
+    }
+
+    /// Writes the details of the tokens from `taken` up to a place, which have been written themselves.
+    private mutating func takeDetails(before end: Int, into columns: inout TokenColumns) {
+        let known = (taken..<end).clamped(to: 0..<detailLengths.count)
+        let bytes = detailLengths[known].reduce(0) { $0 + Int($1) }
+        columns.appendDetails(
+            detailLengths[known],
+            details[takenDetails..<takenDetails + bytes],
+            count: end - taken
+        )
+        takenDetails += bytes
     }
 }

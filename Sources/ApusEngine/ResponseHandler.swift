@@ -19,6 +19,7 @@ public struct ResponseHandler: Sendable {
     static let releasedBytes = 16 << 10
 
     private let maximumTokens: Int
+    private let minimumTokens: Int
     private let ignoresEndOfGeneration: Bool
     private var repair = TextRepair()
     private var matcher: StopMatcher
@@ -34,9 +35,13 @@ public struct ResponseHandler: Sendable {
     ///   - maximumTokens: The stream's length limit: that of the request, or less where the context ends earlier.
     public init(request: GenerationRequest, maximumTokens: Int) {
         self.maximumTokens = maximumTokens
+        minimumTokens = request.minimumTokens
         ignoresEndOfGeneration = request.ignoresEndOfGeneration
         matcher = StopMatcher(request.stop)
     }
+
+    /// How many tokens the stream may still get.
+    var remainingTokens: Int { maximumTokens - accepted }
 
     /// Takes the stream's next token.
     ///
@@ -53,7 +58,7 @@ public struct ResponseHandler: Sendable {
         precondition(!hasEnded, "a token after the stream's end")
         accepted += 1
         if text.count - start > Self.tokenBytes { text.removeSubrange((start + Self.tokenBytes)...) }
-        let ends = endsGeneration && !ignoresEndOfGeneration
+        let ends = endsGeneration && !ignoresEndOfGeneration && accepted > minimumTokens
         let reason: FinishReason? = ends ? .stop : accepted >= maximumTokens ? .length : nil
         if matcher.isEmpty, repair.isWhole, TextRepair.isWhole(text, from: start) {
             hasEnded = reason != nil
@@ -70,6 +75,12 @@ public struct ResponseHandler: Sendable {
         text.removeSubrange(start...)
         if reason != nil { repair.finish(to: &fresh) }
         if matcher.isEmpty {
+            text.append(contentsOf: fresh)
+            hasEnded = reason != nil
+            return reason
+        }
+        if accepted <= minimumTokens {
+            // Nothing can stop the stream yet, so that nothing has to be held back.
             text.append(contentsOf: fresh)
             hasEnded = reason != nil
             return reason

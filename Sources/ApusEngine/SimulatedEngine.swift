@@ -27,9 +27,10 @@ public final class SimulatedEngine: InferenceEngine {
                 low: Self.mix(configuration.weights &+ UInt64(configuration.endsOneTokenIn))
             ),
             exactness: configuration.stampsTime ? .consistent : .exact,
+            prefillQuantum: configuration.prefillQuantum,
             prefillChunk: configuration.prefillChunk,
             replayChunk: configuration.replayChunk,
-            prefillBudget: configuration.prefillBudget,
+            draftWidths: configuration.draftWidths,
             prefillTime: .microseconds(configuration.prefillMicrosecondsPerToken * Double(configuration.prefillChunk)),
             stepTime: .microseconds(configuration.stepMicroseconds + configuration.stepMicrosecondsPerRow)
         )
@@ -65,8 +66,18 @@ public final class SimulatedEngine: InferenceEngine {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The token at an index of a request's stream; the same as for a prompt where the user's message is the only one.
+    public static func token(of request: GenerationRequest, index: Int, weights: UInt64 = 0) -> TokenID {
+        let key = key(seed: request.sampling.seed ?? 0, promptDigest: request.promptDigest, weights: weights)
+        return word(mix(key &+ UInt64(index)))
+    }
+
     private static func key(seed: UInt64, prompt: String, weights: UInt64) -> UInt64 {
-        mix(prompt.stableDigest ^ mix(seed ^ mix(weights)))
+        key(seed: seed, promptDigest: prompt.stableDigest, weights: weights)
+    }
+
+    private static func key(seed: UInt64, promptDigest: UInt64, weights: UInt64) -> UInt64 {
+        mix(promptDigest ^ mix(seed ^ mix(weights)))
     }
 
     private static func word(_ bits: UInt64) -> TokenID {
@@ -88,10 +99,10 @@ public final class SimulatedEngine: InferenceEngine {
 
     // MARK: InferenceEngine
 
-    /// One token a word, and one for each further 4 bytes of it.
+    /// One token a word, and one for each further 4 bytes of it; a role among messages counts as a word.
     public func tokenize(_ request: GenerationRequest) throws(ApusError) -> [TokenID] {
         var tokens: [TokenID] = []
-        tokens.reserveCapacity(request.prompt.utf8.count / 4 + 1)
+        tokens.reserveCapacity(request.promptBytes / 4 + 1)
         var piece: UInt32 = 0
         var length = 0
         func finishPiece() {
@@ -100,63 +111,104 @@ public final class SimulatedEngine: InferenceEngine {
             piece = 0
             length = 0
         }
-        for byte in request.prompt.utf8 {
-            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\t") {
-                finishPiece()
-            } else {
-                piece = piece << 8 | UInt32(byte)
-                length += 1
-                if length == 4 { finishPiece() }
+        func take(_ text: String) {
+            for byte in text.utf8 {
+                if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\t") {
+                    finishPiece()
+                } else {
+                    piece = piece << 8 | UInt32(byte)
+                    length += 1
+                    if length == 4 { finishPiece() }
+                }
+            }
+            finishPiece()
+        }
+        if let prompt = request.plainPrompt {
+            take(prompt)
+        } else {
+            for message in request.messages {
+                take(message.role)
+                take(message.content)
             }
         }
-        finishPiece()
         guard !tokens.isEmpty else { throw ApusError(.invalidRequest, "the prompt gives no token") }
         return tokens
     }
 
     /// Takes a vacant slot.
-    public func occupy(slot: Int, request: GenerationRequest, prompt: [TokenID]) {
+    public func occupy(
+        slot: Int,
+        request: GenerationRequest,
+        prompt: [TokenID],
+        history: [TokenID]
+    ) throws(ApusError) {
         precondition(keys[slot] == nil, "the slot is in use")
         keys[slot] = Self.key(
             seed: request.sampling.seed ?? 0,
-            prompt: request.prompt,
+            promptDigest: request.promptDigest,
             weights: configuration.weights
         )
     }
 
-    /// Takes the time of the chunk and draws.
-    public func prefill(
-        slot: Int,
-        tokens: ArraySlice<TokenID>,
-        position: Int,
-        drawing index: Int?
-    ) throws(ApusError) -> TokenID? {
-        spend(microseconds: configuration.prefillMicrosecondsPerToken * Double(tokens.count))
-        guard let index else { return nil }
-        return draw(slot: slot, index: index)
+    /// Takes the time of the pass and draws.
+    public func run(_ pass: Pass, into outcome: inout PassOutcome) throws(ApusError) {
+        spend(microseconds: cost(of: pass))
+        outcome.removeAll()
+        // Nothing but words, one a row: the vocabulary's size is looked up once a pass.
+        let drawsWords = configuration.endsOneTokenIn == 0 && !configuration.stampsTime
+        let mask = UInt64(words.count - 1)
+        for segment in pass.segments {
+            guard let index = segment.drawing else {
+                outcome.counts.append(0)
+                continue
+            }
+            guard segment.drafts > 0 || !drawsWords else {
+                guard let key = keys[segment.slot] else { preconditionFailure("the slot is vacant") }
+                let bits = Self.mix(key &+ UInt64(index)) & mask
+                outcome.tokens.append(TokenID(rawValue: Int32(truncatingIfNeeded: bits)))
+                outcome.counts.append(1)
+                continue
+            }
+            let guesses = pass.tokens[segment.tokens].suffix(segment.drafts)
+            var count = 0
+            while true {
+                let token = draw(slot: segment.slot, index: index + count)
+                outcome.tokens.append(token)
+                count += 1
+                guard count <= guesses.count, guesses[guesses.startIndex + count - 1] == token else { break }
+            }
+            outcome.counts.append(count)
+        }
     }
 
-    /// Takes the time of the pass and draws for each row.
-    public func decode(_ rows: [DecodeRow], into tokens: inout [TokenID]) throws(ApusError) {
-        spend(
-            microseconds: configuration.stepMicroseconds + configuration.stepMicrosecondsPerRow * Double(rows.count)
-        )
-        tokens.removeAll(keepingCapacity: true)
-        guard configuration.endsOneTokenIn == 0, !configuration.stampsTime else {
-            for row in rows { tokens.append(draw(slot: row.slot, index: row.index)) }
-            return
+    /// A decoding pass costs by its rows and by what they have behind them; any other by its tokens.
+    private func cost(of pass: Pass) -> Double {
+        let isDecoding =
+            pass.tokens.count == pass.segments.count || pass.segments.contains { $0.drafts > 0 }
+        guard pass.kind == .drawn, isDecoding else {
+            return configuration.prefillMicrosecondsPerToken * Double(pass.tokens.count)
         }
-        // Nothing but words: the vocabulary's size is looked up once a pass.
-        let mask = UInt64(words.count - 1)
-        for row in rows {
-            guard let key = keys[row.slot] else { preconditionFailure("the slot is vacant") }
-            let bits = Self.mix(key &+ UInt64(row.index)) & mask
-            tokens.append(TokenID(rawValue: Int32(truncatingIfNeeded: bits)))
+        var cost = configuration.stepMicroseconds + configuration.stepMicrosecondsPerRow * Double(pass.tokens.count)
+        if configuration.stepMicrosecondsPerContextToken > 0 {
+            let context = pass.segments.reduce(0) { $0 + $1.position }
+            cost += configuration.stepMicrosecondsPerContextToken * Double(context)
         }
+        return cost
     }
+
+    /// Notes how much of a prompt is computed; there is nothing to copy.
+    public func snapshot(slot: Int, tokens: Int, isLeaving: Bool) -> PrefixSnapshot? {
+        PrefixSnapshot(tokens: tokens, byteCount: tokens * Self.snapshotBytesPerToken)
+    }
+
+    /// Takes the beginning as computed.
+    public func restore(_ snapshot: PrefixSnapshot, tokens: Int, into slot: Int) -> Bool { true }
+
+    /// What a copied token is said to take, 1 kB.
+    private static let snapshotBytesPerToken = 1_024
 
     /// Appends the word's bytes.
-    public func appendText(of token: TokenID, to bytes: inout [UInt8]) {
+    public func appendText(of token: TokenID, showingSpecials: Bool, to bytes: inout [UInt8]) {
         Self.appendWord(token, of: words, to: &bytes)
     }
 

@@ -20,14 +20,20 @@ public struct SimulatedEngineConfiguration: Hashable, Sendable {
     /// Time that each row adds to a decoding pass, in microseconds.
     public var stepMicrosecondsPerRow = 300.0
 
-    /// Tokens of a canonical prompt chunk.
-    public var prefillChunk = 128
+    /// Time that each token before a row adds to a decoding pass, in microseconds.
+    public var stepMicrosecondsPerContextToken = 0.0
+
+    /// Tokens of the smallest piece of a prompt.
+    public var prefillQuantum = 8
+
+    /// The most tokens of a prompt in one pass.
+    public var prefillChunk = 512
 
     /// The most tokens of history in one pass.
     public var replayChunk = 63
 
-    /// Prompt and history tokens of one step.
-    public var prefillBudget = 128
+    /// The widths that a pass over one sequence with drafts may have; none: its tokens can't be guessed.
+    public var draftWidths: [Int] = []
 
     /// Stands for the weights: engines with other weights give other tokens and have another fingerprint.
     public var weights: UInt64 = 0
@@ -50,7 +56,6 @@ public struct SimulatedEngineConfiguration: Hashable, Sendable {
         configuration.stepMicrosecondsPerRow = 0
         configuration.prefillChunk = 4_096
         configuration.replayChunk = 4_096
-        configuration.prefillBudget = 1 << 20
         return configuration
     }
 }

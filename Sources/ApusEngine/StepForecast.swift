@@ -18,6 +18,9 @@ struct StepForecast: Sendable {
     /// A pass may take so many times longer than the recent ones: other load on the machine.
     private static let margin = 3.0
 
+    /// A chunk of any size takes this share of a whole one.
+    private static let leastShare = 1.0 / 8
+
     /// A pass of an engine of which nothing is known, 10 s: a slow model on a slow machine.
     private static let unknownPass = 10e9
 
@@ -36,12 +39,13 @@ struct StepForecast: Sendable {
         decode = stepTime.map(Self.bounded)
     }
 
-    /// Expects the time of a step of some chunks and, where there are rows, a decoding pass.
-    func time(chunks: Int, rows: Int) -> Duration {
+    /// Expects the time of a step that runs a chunk of some tokens, or a decoding pass where there are rows.
+    func time(chunk tokens: Int, rows: Int) -> Duration {
         var time = 0.0
-        // A part of a chunk costs at most a whole one.
-        if chunks > 0 {
-            time += Double(chunks) * (chunk.map { Self.margin * $0 } ?? Self.unknownPass)
+        if tokens > 0 {
+            // The smallest chunk still reads all of the weights.
+            let share = max(min(1, Double(tokens) / chunkTokens), Self.leastShare)
+            time += chunk.map { Self.margin * $0 * share } ?? Self.unknownPass
         }
         if rows > 0 {
             // Cost is at most proportional to the rows.
@@ -55,12 +59,15 @@ struct StepForecast: Sendable {
     mutating func chunkMeasured(tokens: Int, time: Duration) {
         let share = min(1, Double(max(1, tokens)) / chunkTokens)
         let measured = Self.bounded(time)
+        // Time grows at most with the tokens, so that a whole chunk takes no longer than this.
+        let most = measured / share
+        // A small chunk's time is mostly that of reading the weights once: it says only how long a small one takes.
+        let least = measured / max(share, Self.leastShare)
         guard let expected = chunk else {
-            chunk = measured / share
+            chunk = most
             return
         }
-        // A small chunk's time is mostly that of reading the weights once.
-        chunk = share < 0.5 ? max(expected, measured) : Self.following(measured / share, from: expected)
+        chunk = share < 0.5 && most > expected ? max(expected, least) : Self.following(most, from: expected)
     }
 
     /// Takes the time of a batched pass.

@@ -1,7 +1,7 @@
 public import ApusCore
 public import ApusModel
 
-/// What an engine step brought: tokens of all streams that moved, ends, and what it cost.
+/// What an engine step, one forward pass, brought: tokens of all streams that moved, ends, and what it cost.
 public struct StepResult: Sendable {
     /// Time between two tokens of a stream, for several streams at once.
     public struct Interval: Hashable, Sendable {
@@ -30,6 +30,9 @@ public struct StepResult: Sendable {
     /// The times between tokens, by groups of streams that moved alike.
     public var intervals: [Interval] = []
 
+    /// Where the time to the first token went, for each attempt that got its first one.
+    public var firstTokens: [FirstToken] = []
+
     /// An empty result.
     public init() {}
 
@@ -41,5 +44,25 @@ public struct StepResult: Sendable {
         batchSize = 0
         prefillTimes.removeAll(keepingCapacity: true)
         intervals.removeAll(keepingCapacity: true)
+        firstTokens.removeAll(keepingCapacity: true)
+    }
+}
+
+/// Where the time until an attempt's first token went.
+public struct FirstToken: Hashable, Sendable {
+    /// The attempt's stream.
+    public var stream: StreamID
+
+    /// The attempt's number.
+    public var epoch: Epoch
+
+    /// The time, by stages.
+    public var stages: FirstTokenStages
+
+    /// Describes a first token.
+    public init(stream: StreamID, epoch: Epoch, stages: FirstTokenStages) {
+        self.stream = stream
+        self.epoch = epoch
+        self.stages = stages
     }
 }

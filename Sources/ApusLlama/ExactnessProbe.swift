@@ -15,6 +15,8 @@ struct ExactnessProbe {
         var exactness: ExactnessClass
         /// What lone rows need.
         var policy: LoneRowPolicy
+        /// Tokens of the smallest piece of a prompt that has the same bits in whatever chunks it comes.
+        var quantum: Int
         /// A hash of all logits of the sequence when decoded alone.
         var digest: WeightsDigest
         /// Time of a canonical chunk: the slowest, or by its tokens from a smaller one where the context is small.
@@ -23,8 +25,14 @@ struct ExactnessProbe {
         var stepTime: Duration?
     }
 
+    /// Tokens of a prompt's chunk where they must always be the same.
+    static let fixedChunk = 128
+
     /// Tokens of the probe's prompt: five canonical chunks of 128 and one token.
     static let promptTokens = 641
+
+    /// Whether two cuts of a prompt gave the same logits; a test says what it likes.
+    var areEqualCuts: (WeightsDigest, WeightsDigest) -> Bool = { $0 == $1 }
 
     private let sequences: LlamaSequences
     private let tokens: [TokenID]
@@ -50,7 +58,8 @@ struct ExactnessProbe {
     func run() throws(ApusError) -> Finding {
         sequences.occupy(0)
         defer { sequences.vacate(0) }
-        let prefillTime = try prefillPrompt()
+        let quantum = try chooseQuantum()
+        let prefillTime = try prefillPrompt(chunk: quantum < Self.fixedChunk ? prefillChunk : quantum)
         try chooseLoneRowPolicy()
         var alone: [WeightsDigest] = []
         alone.append(try decode(step: -1, beside: 0))
@@ -62,11 +71,14 @@ struct ExactnessProbe {
             stepTime = max(stepTime ?? time, time)
         }
         // Step -1 is the prompt's last token; alone[step + 1] belongs to step.
-        let replayed = try replay() == alone[steps]
+        let replayed = try replay(steps) == alone[steps]
+        var guessed = true
+        for width in [4, 20] where width <= steps { guessed = try replay(width) == alone[width] && guessed }
         let accompanied = try decodeBesideCompanions(expecting: alone)
         return Finding(
-            exactness: replayed && accompanied ? .exact : .consistent,
+            exactness: replayed && guessed && accompanied ? .exact : .consistent,
             policy: sequences.policy,
+            quantum: quantum,
             digest: WeightsDigest(of: alone.flatMap { [$0.high, $0.low] }),
             prefillTime: prefillTime,
             stepTime: stepTime
@@ -76,16 +88,16 @@ struct ExactnessProbe {
     /// Prefills all of the prompt but its last token, which `chooseLoneRowPolicy` and `decode` feed.
     ///
     /// - Returns: The time that a canonical chunk takes; `nil` where there was none.
-    private func prefillPrompt() throws(ApusError) -> Duration? {
+    private func prefillPrompt(chunk: Int) throws(ApusError) -> Duration? {
         var position = 0
         var slowest: Duration?
         while position < promptCount - 1 {
-            let end = min(position + prefillChunk, promptCount - 1)
+            let end = min(position + chunk, promptCount - 1)
             let began = MonotonicClock.now()
-            try sequences.feed(chunk: tokens[position..<end], to: 0, at: position, wantsLogits: false)
-            let time = (MonotonicClock.now() - began) * prefillChunk / (end - position)
+            try sequences.feed(prompt: tokens[position..<end], to: 0, at: position, wantsLogits: false)
+            let time = (MonotonicClock.now() - began) * chunk / (end - position)
             // The remainder behind whole chunks says less than they do.
-            if end - position == prefillChunk || slowest == nil { slowest = max(slowest ?? time, time) }
+            if end - position == chunk || slowest == nil { slowest = max(slowest ?? time, time) }
             position = end
         }
         return slowest
@@ -100,9 +112,41 @@ struct ExactnessProbe {
         sequences.retract(0, to: promptCount - 1)
     }
 
-    private func replay() throws(ApusError) -> WeightsDigest {
+    /// Finds out whether a prompt's bits depend on how it is cut: whole against many small chunks of different widths.
+    private func chooseQuantum() throws(ApusError) -> Int {
+        let quantum = 8
+        sequences.padsPrompts = true
+        // A whole chunk and a half, and an end that is no whole quantum.
+        let count = min(promptCount - 1, prefillChunk + prefillChunk / 2 + 3)
+        guard prefillChunk % quantum == 0, count > 3 * quantum else {
+            sequences.padsPrompts = false
+            return min(prefillChunk, Self.fixedChunk)
+        }
+        let whole = try prefill(count, widths: [prefillChunk])
+        let pieces = try prefill(count, widths: [8, 24, 16, 64, 40])
+        sequences.padsPrompts = areEqualCuts(whole, pieces)
+        return sequences.padsPrompts ? quantum : min(prefillChunk, Self.fixedChunk)
+    }
+
+    /// Prefills in chunks whose widths repeat, hashes the last logits and takes everything back.
+    private func prefill(_ count: Int, widths: [Int]) throws(ApusError) -> WeightsDigest {
+        var position = 0
+        var place = 0
+        while position < count {
+            let end = min(count, position + widths[place % widths.count])
+            try sequences.feed(prompt: tokens[position..<end], to: 0, at: position, wantsLogits: end == count)
+            position = end
+            place += 1
+        }
+        let digest = try sequences.withLogits(ofRow: 0) { WeightsDigest(of: UnsafeRawBufferPointer($0)) }
+        sequences.retract(0, to: 0)
+        return digest
+    }
+
+    private func replay(_ count: Int) throws(ApusError) -> WeightsDigest {
         sequences.retract(0, to: promptCount)
-        try sequences.feed(chunk: tokens[promptCount...], to: 0, at: promptCount, wantsLogits: true)
+        let replayed = tokens[promptCount..<promptCount + count]
+        try sequences.feed(drawn: replayed, to: 0, at: promptCount, logits: 1)
         return try sequences.withLogits(ofRow: 0) { WeightsDigest(of: UnsafeRawBufferPointer($0)) }
     }
 
@@ -118,7 +162,7 @@ struct ExactnessProbe {
                 // Companions of different lengths, as in a real step.
                 let length = companions * 7 % 64
                 if length > 0 {
-                    try sequences.feed(chunk: tokens.prefix(length), to: companions, at: 0, wantsLogits: false)
+                    try sequences.feed(drawn: tokens.prefix(length), to: companions, at: 0, logits: 0)
                 }
             }
             areEqual = try decode(step: step, beside: companions) == alone[step + 1] && areEqual
@@ -130,10 +174,10 @@ struct ExactnessProbe {
     /// Feeds the token of a step to slot 0, beside companions in the slots after it, and hashes its logits.
     private func decode(step: Int, beside companions: Int) throws(ApusError) -> WeightsDigest {
         let position = promptCount + step
-        var rows = [DecodeRow(slot: 0, token: tokens[position], position: position, index: 0)]
+        var rows = [DecodeRow(slot: 0, token: tokens[position], position: position)]
         for companion in 0..<companions {
             let place = (companion + 1) * 7 % 64
-            rows.append(DecodeRow(slot: companion + 1, token: tokens[place], position: place, index: 0))
+            rows.append(DecodeRow(slot: companion + 1, token: tokens[place], position: place))
         }
         try sequences.feed(rows)
         return try sequences.withLogits(ofRow: 0) { WeightsDigest(of: UnsafeRawBufferPointer($0)) }

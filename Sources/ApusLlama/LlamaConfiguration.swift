@@ -25,7 +25,9 @@ public struct LlamaConfiguration: Hashable, Sendable {
     /// Tokens, prompt and output together, that fit into a slot; clamped to what the model was trained for.
     public var contextTokens: Int
 
-    /// Tokens of a canonical prompt chunk; engines with different chunks have different fingerprints.
+    /// The most tokens of a prompt in one pass.
+    ///
+    /// Only where llama.cpp's attention depends on how a prompt is cut, the fingerprint depends on it as well.
     public var prefillChunk: Int
 
     /// Describes an engine.
@@ -35,7 +37,7 @@ public struct LlamaConfiguration: Hashable, Sendable {
         threads: Int = LlamaConfiguration.availableProcessors,
         slots: Int = 8,
         contextTokens: Int = 4_096,
-        prefillChunk: Int = 128
+        prefillChunk: Int = 512
     ) {
         self.modelPath = modelPath
         self.modelName = modelName

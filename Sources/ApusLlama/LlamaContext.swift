@@ -20,16 +20,24 @@ final class LlamaContext {
     ///   - slots: The number of sequences.
     ///   - contextTokens: Tokens in each sequence.
     ///   - passTokens: The most tokens of one pass.
+    ///   - outputs: The most rows of a pass whose logits are needed.
     ///   - threads: Threads that compute a pass.
     /// - Throws: `engineFailure` if there isn't enough memory; `invalidRequest` if the model keeps no cache.
-    init(model: LlamaModel, slots: Int, contextTokens: Int, passTokens: Int, threads: Int) throws(ApusError) {
+    init(
+        model: LlamaModel,
+        slots: Int,
+        contextTokens: Int,
+        passTokens: Int,
+        outputs: Int,
+        threads: Int
+    ) throws(ApusError) {
         var parameters = llama_context_default_params()
         parameters.n_ctx = UInt32(contextTokens * slots)
         parameters.n_batch = UInt32(passTokens)
         parameters.n_ubatch = UInt32(passTokens)
         parameters.n_seq_max = UInt32(slots)
-        // Logits are wanted of one row a sequence at most; llama.cpp would make room for a whole pass.
-        parameters.n_outputs_max = UInt32(slots)
+        // llama.cpp would make room for the logits of a whole pass.
+        parameters.n_outputs_max = UInt32(outputs)
         parameters.n_threads = Int32(threads)
         parameters.n_threads_batch = Int32(threads)
         parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED
@@ -89,6 +97,22 @@ final class LlamaContext {
         }
         // Invariant: llama.cpp keeps one float a vocabulary token there until the next pass.
         return try body(UnsafeBufferPointer(start: logits, count: vocabularySize))
+    }
+
+    /// Copies what a sequence's cache holds; `nil` where llama.cpp can't.
+    func state(of slot: Int) -> SequenceState? {
+        let size = llama_state_seq_get_size(pointer, Int32(slot))
+        guard size > 0 else { return nil }
+        let state = SequenceState(capacity: size)
+        // Invariant: the buffer has the size that is passed.
+        guard llama_state_seq_get_data(pointer, state.bytes.baseAddress, size, Int32(slot)) == size else { return nil }
+        return state
+    }
+
+    /// Fills a sequence that holds nothing with a copied state; returns whether it could.
+    func restore(_ state: SequenceState, into slot: Int) -> Bool {
+        // Invariant: the buffer has the size that is passed, and came from a context of these settings.
+        llama_state_seq_set_data(pointer, state.bytes.baseAddress, state.bytes.count, Int32(slot)) == state.bytes.count
     }
 
     /// Removes what a sequence's cache holds from a position on.

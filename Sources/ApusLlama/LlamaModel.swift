@@ -12,16 +12,17 @@ final class LlamaModel {
 
     /// Loads a model from a file that looked like one.
     ///
-    /// - Throws: `invalidRequest` if llama.cpp can't load it or it can't continue a text.
+    /// - Throws: `invalidRequest` if it isn't a whole language model or llama.cpp can't load it.
     init(file: ModelFile) throws(ApusError) {
         LlamaBackend.start()
+        try ModelHeader(of: file).checkLanguageModel()
         _ = LlamaBackend.takeErrors()
         guard let model = llama_model_load_from_file(file.path, llama_model_default_params()) else {
-            throw ApusError(
-                .invalidRequest,
-                "llama.cpp can't load the model \(file.path): \(LlamaBackend.takeErrors() ?? "no reason given"); "
-                    + "download or convert it again"
-            )
+            let reason = LlamaBackend.takeErrors() ?? "no reason given"
+            let advice =
+                reason.contains("unknown model architecture")
+                ? "give a language model of a kind that it knows" : "download or convert it again"
+            throw ApusError(.invalidRequest, "llama.cpp can't load the model \(file.path): \(reason); \(advice)")
         }
         pointer = model
         vocabulary = llama_model_get_vocab(model)

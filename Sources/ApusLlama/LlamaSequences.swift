@@ -13,6 +13,15 @@ final class LlamaSequences {
     /// What is done about rows that are alone in their pass; set once by the probe.
     var policy = LoneRowPolicy.asIs
 
+    /// Whether a prompt's passes have widths that are multiples of 8; set once by the probe.
+    var padsPrompts = false
+
+    /// Cells behind the context for the dummy tokens of a prompt that fills it.
+    private static let paddingCells = 8
+
+    /// The most rows of a pass over one sequence whose logits are all needed.
+    static let mostDraftRows = 32
+
     private let context: LlamaContext
     private let batch: LlamaBatch
     private let canRetract: Bool
@@ -29,11 +38,12 @@ final class LlamaSequences {
         context = try LlamaContext(
             model: model,
             slots: slots,
-            contextTokens: (contextTokens + piece - 1) / piece * piece,
-            passTokens: max(passTokens, slots),
+            contextTokens: (contextTokens + Self.paddingCells + piece - 1) / piece * piece,
+            passTokens: max(passTokens, slots, Self.mostDraftRows),
+            outputs: max(slots, Self.mostDraftRows),
             threads: threads
         )
-        batch = LlamaBatch(capacity: max(passTokens, slots))
+        batch = LlamaBatch(capacity: max(passTokens, slots, Self.mostDraftRows))
         canRetract = model.canRetract
         lengths = Array(repeating: nil, count: slots)
         self.contextTokens = contextTokens
@@ -41,6 +51,9 @@ final class LlamaSequences {
 
     /// The number of slots.
     var slots: Int { lengths.count }
+
+    /// Tokens that a sequence has; 0 for a vacant slot.
+    func length(of slot: Int) -> Int { lengths[slot] ?? 0 }
 
     /// Takes a vacant slot.
     func occupy(_ slot: Int) {
@@ -60,19 +73,54 @@ final class LlamaSequences {
         context.remove(slot, from: position)
     }
 
-    /// Feeds a chunk to a sequence in a pass of its own; a chunk of one token goes the way of a decoded one.
-    func feed(chunk tokens: ArraySlice<TokenID>, to slot: Int, at position: Int, wantsLogits: Bool) throws(ApusError) {
-        guard tokens.count != 1 else {
-            return try feed(
-                CollectionOfOne(DecodeRow(slot: slot, token: tokens[tokens.startIndex], position: position, index: 0)),
-                wantsLogits: wantsLogits
-            )
+    /// Feeds a piece of a prompt to a sequence, in a pass of its own.
+    ///
+    /// Where widths tell a prompt's passes from others, dummy tokens behind the prompt's end make the width a multiple of 8;
+    /// nothing before them sees them, and they are taken back.
+    ///
+    /// - Throws: `engineFailure` if the slot is full or llama.cpp fails; the sequence is then as it was.
+    func feed(prompt tokens: ArraySlice<TokenID>, to slot: Int, at position: Int, wantsLogits: Bool) throws(ApusError) {
+        guard padsPrompts || tokens.count != 1 else {
+            return try feed(drawn: tokens, to: slot, at: position, logits: wantsLogits ? 1 : 0)
         }
+        let padding = padsPrompts ? (8 - tokens.count % 8) % 8 : 0
+        try feed(tokens, padding: padding, to: slot, at: position, logits: wantsLogits ? 1 : 0)
+    }
+
+    /// Feeds drawn tokens to a sequence, in a pass of its own; a lone one goes the way of a row.
+    ///
+    /// - Parameters:
+    ///   - tokens: History, or a token and guesses of what follows it; not a multiple of 8 of them where widths matter.
+    ///   - slot: The sequence.
+    ///   - position: Its next place.
+    ///   - logits: Of how many of the last tokens the next one's logits are needed.
+    /// - Throws: `engineFailure` if the slot is full or llama.cpp fails; the sequence is then as it was.
+    func feed(drawn tokens: ArraySlice<TokenID>, to slot: Int, at position: Int, logits: Int) throws(ApusError) {
+        guard let token = tokens.first, tokens.count == 1 else {
+            return try feed(tokens, padding: 0, to: slot, at: position, logits: logits)
+        }
+        let row = DecodeRow(slot: slot, token: token, position: position)
+        try feed(CollectionOfOne(row), wantsLogits: logits > 0)
+    }
+
+    private func feed(
+        _ tokens: ArraySlice<TokenID>,
+        padding: Int,
+        to slot: Int,
+        at position: Int,
+        logits: Int
+    ) throws(ApusError) {
         try check(slot, at: position, count: tokens.count)
         batch.removeAll()
+        places.removeAll(keepingCapacity: true)
         for (offset, token) in tokens.enumerated() {
-            let isLast = offset == tokens.count - 1
-            batch.append(token, at: position + offset, of: slot, wantsLogits: wantsLogits && isLast)
+            let wantsLogits = offset >= tokens.count - logits
+            if wantsLogits { places.append(batch.count) }
+            batch.append(token, at: position + offset, of: slot, wantsLogits: wantsLogits)
+        }
+        let end = position + tokens.count
+        for offset in 0..<padding {
+            batch.append(TokenID(rawValue: 0), at: end + offset, of: slot, wantsLogits: false)
         }
         do throws(ApusError) {
             try context.run(batch)
@@ -80,9 +128,27 @@ final class LlamaSequences {
             context.remove(slot, from: position)
             throw error
         }
-        lengths[slot] = position + tokens.count
-        places.removeAll(keepingCapacity: true)
-        places.append(batch.count - 1)
+        if padding > 0 { context.remove(slot, from: end) }
+        lengths[slot] = end
+    }
+
+    /// Copies the state of a sequence.
+    ///
+    /// - Returns: The copy's bytes; `nil` where llama.cpp can't copy it, or the sequence holds other tokens than it has state of.
+    func state(of slot: Int) -> SequenceState? { canRetract ? context.state(of: slot) : nil }
+
+    /// Gives a sequence without tokens the first ones of a copied state.
+    ///
+    /// - Returns: Whether it holds them now; otherwise it holds nothing.
+    func restore(_ state: SequenceState, tokens: Int, into slot: Int) -> Bool {
+        precondition(lengths[slot] == 0, "slot \(slot) is vacant or holds tokens")
+        guard context.restore(state, into: slot) else {
+            context.remove(slot, from: 0)
+            return false
+        }
+        context.remove(slot, from: tokens)
+        lengths[slot] = tokens
+        return true
     }
 
     /// Feeds one token to each of several sequences in one pass.

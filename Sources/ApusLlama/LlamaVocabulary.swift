@@ -5,10 +5,12 @@ internal import CLlama
 /// A model's vocabulary: text to tokens by llama.cpp, tokens to text from a table of its own.
 struct LlamaVocabulary {
     private let model: LlamaModel
-    private let pieces: [UInt8]
+    private let texts: [UInt8]
     /// Where each token's piece begins, and where the last one ends.
     private let offsets: [Int]
     private let ending: [Bool]
+    /// The names of special tokens, which have no piece.
+    private let specials: [Int32: [UInt8]]
 
     /// Reads the whole vocabulary, so that a token's text costs no call later.
     init(model: LlamaModel) {
@@ -17,25 +19,37 @@ struct LlamaVocabulary {
         var pieces: [UInt8] = []
         var offsets = [0]
         var ending = [Bool](repeating: false, count: size)
+        var specials: [Int32: [UInt8]] = [:]
         offsets.reserveCapacity(size + 1)
         for token in 0..<size {
             Self.appendPiece(of: Int32(token), in: model, to: &pieces)
+            if pieces.count == offsets[token] {
+                var name: [UInt8] = []
+                Self.appendPiece(of: Int32(token), in: model, asSpecial: true, to: &name)
+                if !name.isEmpty { specials[Int32(token)] = name }
+            }
             offsets.append(pieces.count)
             ending[token] = llama_vocab_is_eog(model.vocabulary, Int32(token))
         }
-        self.pieces = pieces
+        texts = pieces
         self.offsets = offsets
         self.ending = ending
+        self.specials = specials
     }
+
+    /// The bytes of each token's text; none for special tokens.
+    var pieces: [[UInt8]] { (0..<count).map { Array(texts[offsets[$0]..<offsets[$0 + 1]]) } }
 
     /// The number of tokens.
     var count: Int { ending.count }
 
-    /// Appends the bytes of a token's text; nothing for a special token or one that the vocabulary doesn't have.
-    func appendText(of token: TokenID, to bytes: inout [UInt8]) {
+    /// Appends the bytes of a token's text; nothing for one that the vocabulary doesn't have, and for a special token unless
+    /// specials are shown.
+    func appendText(of token: TokenID, showingSpecials: Bool = false, to bytes: inout [UInt8]) {
         let index = Int(token.rawValue)
         guard ending.indices.contains(index) else { return }
-        bytes.append(contentsOf: pieces[offsets[index]..<offsets[index + 1]])
+        bytes.append(contentsOf: texts[offsets[index]..<offsets[index + 1]])
+        if showingSpecials, let name = specials[token.rawValue] { bytes.append(contentsOf: name) }
     }
 
     /// Whether the model ends its answer with this token.
@@ -49,6 +63,27 @@ struct LlamaVocabulary {
         guard llama_vocab_get_add_bos(model.vocabulary) else { return nil }
         let token = llama_vocab_bos(model.vocabulary)
         return token >= 0 ? TokenID(rawValue: token) : nil
+    }
+
+    /// The text of the token that begins a sequence; empty if there is none.
+    var beginningText: String { text(of: llama_vocab_bos(model.vocabulary)) }
+
+    /// The text of the token that ends a sequence; empty if there is none.
+    var endText: String { text(of: llama_vocab_eos(model.vocabulary)) }
+
+    /// The texts of all tokens that `tokenize` only makes where it parses specials.
+    var controlTexts: [String] {
+        (0..<Int32(count)).compactMap { token in
+            let attributes = llama_vocab_get_attr(model.vocabulary, token).rawValue
+            let special = LLAMA_TOKEN_ATTR_CONTROL.rawValue | LLAMA_TOKEN_ATTR_UNKNOWN.rawValue
+            return attributes & special != 0 ? text(of: token) : nil
+        }
+    }
+
+    private func text(of token: llama_token) -> String {
+        guard token >= 0, token < count, let text = llama_vocab_get_text(model.vocabulary, token) else { return "" }
+        // Invariant: the vocabulary's texts live as long as the model, which this value holds.
+        return String(cString: text)
     }
 
     /// Cuts a text into tokens; adds none at either end.
@@ -87,17 +122,22 @@ struct LlamaVocabulary {
         }
     }
 
-    private static func appendPiece(of token: llama_token, in model: LlamaModel, to pieces: inout [UInt8]) {
+    private static func appendPiece(
+        of token: llama_token,
+        in model: LlamaModel,
+        asSpecial: Bool = false,
+        to pieces: inout [UInt8]
+    ) {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             // Invariant: the buffer has the length that is passed.
-            let length = llama_token_to_piece(model.vocabulary, token, buffer.baseAddress, 256, 0, false)
+            let length = llama_token_to_piece(model.vocabulary, token, buffer.baseAddress, 256, 0, asSpecial)
             if length >= 0 {
                 for character in buffer.prefix(Int(length)) { pieces.append(UInt8(bitPattern: character)) }
                 return
             }
             var long = [CChar](repeating: 0, count: Int(-length))
             // Invariant: as above, with the room that llama.cpp asked for.
-            let written = llama_token_to_piece(model.vocabulary, token, &long, -length, 0, false)
+            let written = llama_token_to_piece(model.vocabulary, token, &long, -length, 0, asSpecial)
             for character in long.prefix(Int(max(0, written))) { pieces.append(UInt8(bitPattern: character)) }
         }
     }

@@ -52,12 +52,7 @@ enum CoordinatorMessage: Sendable {
                 )
             )
         case .configure(let configure):
-            self = .command(
-                .configure(
-                    minimum: configure.batchMinimum == 0 ? nil : Int(configure.batchMinimum),
-                    maximum: configure.batchMaximum == 0 ? nil : Int(configure.batchMaximum)
-                )
-            )
+            self = .command(.configure(try WorkerSettings(configure)))
         case .drainWorker:
             self = .drain
         case .error(let error):

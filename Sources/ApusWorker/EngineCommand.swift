@@ -12,8 +12,12 @@ enum EngineCommand: Sendable {
     case revoke([HeldAttempt])
     /// Forget tokens and raise limits.
     case acknowledge([Acknowledgement])
-    /// Change the batch controller's bounds; `nil` leaves one as it is.
-    case configure(minimum: Int?, maximum: Int?)
+    /// Change how the batch is chosen.
+    case configure(WorkerSettings)
+    /// Give up, or take back, what memory is short of.
+    case memory([MemoryEffect], MemoryLevel, residentBytes: UInt64)
+    /// So much of the steps' time went into sending.
+    case transferMeasured(Duration)
     /// Stop delivering and say which attempts are held, for the registration of this session.
     case describe(session: UInt64)
     /// The coordinator has enlisted the worker: drop the other attempts, deliver again from the unacknowledged tokens on.

@@ -1,3 +1,4 @@
+import ApusCore
 import ApusEngine
 import ApusModel
 import ApusProtocol
@@ -8,8 +9,8 @@ final class EngineGauge: Sendable {
     private let passes = Atomic<UInt64>(0)
     private let works = Atomic<Bool>(false)
     private let memory = Atomic<UInt64>(0)
-    private let prefilled = Atomic<UInt64>(0)
-    private let shown = Mutex(Load())
+    private let memoryState = Mutex((level: MemoryLevel?.none, isRefusing: false))
+    private let shown = Mutex((load: Load(), counters: PipelineCounters()))
 
     /// What changes from step to step.
     struct Load: Sendable {
@@ -17,6 +18,9 @@ final class EngineGauge: Sendable {
         var batchSize = 0
         var batchLimit = 0
         var step: Duration = .zero
+        var policy = BatchPolicy.cost
+        var bound: StepBound?
+        var cacheBytes = 0
     }
 
     /// Forward passes and commands so far; stands still while the engine hangs.
@@ -40,19 +44,24 @@ final class EngineGauge: Sendable {
         memory.store(memoryBytes, ordering: .relaxed)
     }
 
-    /// Notes the tokens of prompts and histories that the engine has computed so far.
-    func show(prefilledTokens: UInt64) {
-        prefilled.store(prefilledTokens, ordering: .relaxed)
+    /// Notes how short memory is, and whether new work is refused for it.
+    func show(memory level: MemoryLevel, isRefusing: Bool) {
+        memoryState.withLock { $0 = (level, isRefusing) }
+    }
+
+    /// Notes what the pipeline has counted so far.
+    func show(_ counters: PipelineCounters) {
+        shown.withLock { $0.counters = counters }
     }
 
     /// Notes the load.
     func show(_ load: Load) {
-        shown.withLock { $0 = load }
+        shown.withLock { $0.load = load }
     }
 
     /// The gauge as a step without tokens.
     var step: Apus_V1_Step {
-        let load = shown.withLock { $0 }
+        let (load, counters) = shown.withLock { $0 }
         var step = Apus_V1_Step()
         step.progress = progress
         step.busy = isBusy
@@ -60,8 +69,22 @@ final class EngineGauge: Sendable {
         step.load.batchSize = UInt32(clamping: load.batchSize)
         step.load.batchLimit = UInt32(clamping: load.batchLimit)
         step.load.stepUs = load.step.wireMicroseconds
-        step.load.memoryBytes = memory.load(ordering: .relaxed)
-        step.load.prefilledTokens = prefilled.load(ordering: .relaxed)
+        step.load.memoryBytes = self.memory.load(ordering: .relaxed)
+        step.load.policy = load.policy.rawValue
+        step.load.bound = load.bound?.rawValue ?? ""
+        step.load.cacheBytes = UInt64(clamping: load.cacheBytes)
+        let memory = memoryState.withLock { $0 }
+        step.load.memory = memory.level?.rawValue ?? ""
+        step.load.refusing = memory.isRefusing
+        step.load.prefilledTokens = counters.prefilledTokens
+        step.load.promptTokens = counters.promptTokens
+        step.load.cachedTokens = counters.cachedTokens
+        step.load.grantedAhead = counters.grantedAhead
+        step.load.granted = counters.granted
+        step.load.drafted = counters.draftedTokens
+        step.load.accepted = counters.acceptedTokens
+        step.load.errors = counters.errors
+        step.load.recovered = counters.recovered
         return step
     }
 }

@@ -18,6 +18,7 @@ final class EngineLoop: Sendable {
     let gauge = EngineGauge()
 
     let batch: BatchController.Settings
+    let prefixCacheBytes: Int
     let measurementInterval: Duration
     private let factory: @Sendable () throws -> any InferenceEngine
     let wake: @Sendable () -> Void
@@ -26,16 +27,19 @@ final class EngineLoop: Sendable {
     ///
     /// - Parameters:
     ///   - batch: The batch controller's settings.
+    ///   - prefixCacheBytes: Bytes that kept beginnings of prompts may take.
     ///   - measurementInterval: How often measurements travel.
     ///   - wake: Tells the actor that something is in the outbox.
     ///   - factory: Makes the engine; called on the thread.
     init(
         batch: BatchController.Settings,
+        prefixCacheBytes: Int,
         measurementInterval: Duration,
         wake: @escaping @Sendable () -> Void,
         factory: @escaping @Sendable () throws -> any InferenceEngine
     ) {
         self.batch = batch
+        self.prefixCacheBytes = prefixCacheBytes
         self.measurementInterval = measurementInterval
         self.wake = wake
         self.factory = factory

@@ -25,12 +25,16 @@ struct EngineWork {
     private var session: UInt64?
     /// The ends that are not delivered yet, of one or several steps; the tokens wait in the pipeline.
     private var ends: [AttemptEnd] = []
+    private var firstTokens: [FirstToken] = []
     /// When something was delivered last.
     private var delivered = Timestamp.zero
     private var result = StepResult()
     private var isDraining = false
     private var isStopped = false
     private var batchSize = 0
+    private var bound = StepBoundClassifier()
+    /// Time of the steps since the last measurement of sending.
+    private var computed = Duration.zero
 
     /// Takes the engine over, on its thread.
     init(loop: EngineLoop, engine: any InferenceEngine) {
@@ -39,6 +43,7 @@ struct EngineWork {
         pipeline = Pipeline(
             engine: engine,
             batch: loop.batch,
+            prefixCacheBytes: loop.prefixCacheBytes,
             clock: MonotonicClock.now,
             passCompleted: { gauge.advance() }
         )
@@ -74,7 +79,10 @@ struct EngineWork {
                 active: pipeline.seated,
                 batchSize: batchSize,
                 batchLimit: pipeline.batchLimit,
-                step: expected ?? .zero
+                step: expected ?? .zero,
+                policy: pipeline.batchPolicy,
+                bound: bound.bound,
+                cacheBytes: pipeline.prefixCacheBytes
             )
         )
         loop.gauge.show(busy: expected != nil)
@@ -92,7 +100,10 @@ struct EngineWork {
         if !measurements.isEmpty, now >= measurementsDue {
             send([loop.gauge.step], now: now)
         }
-        loop.mailbox.wait(timeout: measurements.isEmpty ? nil : measurementsDue - now)
+        // Where nobody listens, nothing is due.
+        let delivery = session == nil ? nil : pipeline.deliveryDue
+        let due = [measurements.isEmpty ? nil : measurementsDue, delivery].compactMap { $0 }.min()
+        loop.mailbox.wait(timeout: due.map { max(.zero, $0 - now) })
     }
 
     private mutating func perform(_ command: EngineCommand) {
@@ -108,11 +119,18 @@ struct EngineWork {
             for row in rows {
                 pipeline.acknowledge(stream: row.stream, through: row.through, limit: row.limit)
             }
-        case .configure(let minimum, let maximum):
-            pipeline.configure(minimum: minimum, maximum: maximum)
+        case .configure(let settings):
+            pipeline.configure(settings)
+        case .memory(let effects, let level, let residentBytes):
+            pipeline.memoryMeasured(bytes: residentBytes)
+            pipeline.memoryChanged(effects, level: level)
+        case .transferMeasured(let time):
+            bound.stepMeasured(compute: computed, transfer: time)
+            computed = .zero
         case .describe(let next):
             session = nil
             ends.removeAll()
+            firstTokens.removeAll()
             loop.outbox.append(.described(session: next, held: pipeline.held))
             loop.wake()
         case .resume(let next, let keep):
@@ -120,6 +138,8 @@ struct EngineWork {
             session = next
             // What waits is among what is not acknowledged.
             ends.removeAll()
+            firstTokens.removeAll()
+            pipeline.reportBlocksAgain()
             let unacknowledged = pipeline.unacknowledged()
             deliver(unacknowledged.tokens, unacknowledged.ends)
         case .drain:
@@ -132,11 +152,15 @@ struct EngineWork {
     /// Takes a step's result into what is to be delivered.
     private mutating func collect() {
         measurements.record(result)
-        batchSize = result.batchSize
+        if result.batchSize > 0 { batchSize = result.batchSize }
+        computed += result.stepTime
         // Before the step's tokens go out: with a prompt's first token the coordinator knows the prompt computed.
-        loop.gauge.show(prefilledTokens: pipeline.prefilledTokens)
+        loop.gauge.show(pipeline.counters)
         // Where nobody listens, ends and tokens wait in the pipeline.
-        if session != nil { ends += result.ends }
+        if session != nil {
+            ends += result.ends
+            firstTokens += result.firstTokens
+        }
     }
 
     /// Whether the tokens so far are worth a frame, if the next step is brief as well.
@@ -152,13 +176,21 @@ struct EngineWork {
         pipeline.takeTokens(into: &tokens)
         deliver(tokens, ends, announcing: announcing)
         ends.removeAll(keepingCapacity: true)
+        firstTokens.removeAll(keepingCapacity: true)
     }
 
     private mutating func deliver(_ tokens: TokenColumns, _ ends: [AttemptEnd], announcing: Bool = false) {
-        guard announcing || !tokens.isEmpty || !ends.isEmpty else { return }
+        let blocks = pipeline.takeChangedBlocks()
+        guard announcing || !tokens.isEmpty || !ends.isEmpty || !blocks.cached.isEmpty || !blocks.evicted.isEmpty
+        else { return }
         let now = MonotonicClock.now()
         delivered = now
-        send(StepFrames.cut(tokens, ends, template: loop.gauge.step), now: now)
+        var steps = StepFrames.cut(tokens, ends, template: loop.gauge.step)
+        if steps.isEmpty { steps.append(loop.gauge.step) }
+        steps[0].cachedBlocks = blocks.cached
+        steps[0].evictedBlocks = blocks.evicted
+        if !firstTokens.isEmpty, !steps.isEmpty { steps[0].firstTokens = firstTokens.map { Apus_V1_FirstToken($0) } }
+        send(steps, now: now)
     }
 
     private mutating func send(_ steps: [Apus_V1_Step], now: Timestamp) {

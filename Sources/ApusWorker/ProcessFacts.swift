@@ -11,15 +11,6 @@ enum ProcessFacts {
         return name.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// Resident memory in bytes; 0 where the system does not tell.
-    static var memoryBytes: UInt64 {
-        // statm: total, resident, shared, … in pages (proc(5)).
-        guard let fields = contents(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1,
-            let pages = UInt64(fields[1])
-        else { return 0 }
-        return pages * UInt64(clamping: sysconf(Int32(_SC_PAGESIZE)))
-    }
-
     private static func contents(of path: String) -> String? {
         // A system without /proc simply has no answer.
         try? String(contentsOfFile: path, encoding: .utf8)

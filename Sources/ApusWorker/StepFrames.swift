@@ -8,6 +8,11 @@ enum StepFrames {
     /// Bytes of tokens in a message, by a cautious estimate: far enough below a frame for ends and histograms.
     private static let mostBytes = 600_000
 
+    /// Tokens, and bytes of their texts and details, in each of several messages: even with a row a token, and one more token's
+    /// text and details, it stays below `mostBytes`.
+    private static let mostTokens = 12_000
+    private static let mostContent = 180_000
+
     /// Ends in a message that carries no tokens; their messages are cut to a few hundred bytes.
     private static let mostEnds = 384
 
@@ -20,8 +25,7 @@ enum StepFrames {
         if tokens.estimatedBytes <= mostBytes {
             steps.append(template.carrying(tokens))
         } else {
-            var cutter = RowCutter(tokens)
-            while let piece = cutter.next(mostBytes: mostBytes) { steps.append(template.carrying(piece)) }
+            for part in tokens.split(tokens: mostTokens, bytes: mostContent) { steps.append(template.carrying(part)) }
         }
         var rest = ends[...]
         while !rest.isEmpty {
@@ -43,54 +47,14 @@ enum StepFrames {
         wire.errorMessage = String(String.UnicodeScalarView(message))
         wire.promptTokens = UInt64(end.promptTokens)
         if let index = end.endIndex { wire.endIndex = UInt64(index) }
+        if let summary = end.summary { wire.summary = Apus_V1_Summary(summary) }
         return wire
-    }
-}
-
-/// Walks over columns and takes as many rows at a time as fit.
-private struct RowCutter {
-    private let columns: TokenColumns
-    private var row = 0
-    private var token = 0
-    private var byte = 0
-
-    init(_ columns: TokenColumns) {
-        self.columns = columns
-    }
-
-    mutating func next(mostBytes: Int) -> TokenColumns? {
-        guard row < columns.rows else { return nil }
-        let (firstRow, firstToken, firstByte) = (row, token, byte)
-        var size = 0
-        while row < columns.rows {
-            let tokens = Int(columns.counts[row])
-            let bytes = columns.textLengths[token..<token + tokens].reduce(0) { $0 + Int($1) }
-            let rowSize = TokenColumns.estimatedBytes(rows: 1, tokens: tokens, text: bytes)
-            // One row at least: a row is far smaller than a frame.
-            if size > 0, size + rowSize > mostBytes { break }
-            size += rowSize
-            row += 1
-            token += tokens
-            byte += bytes
-        }
-        return TokenColumns(
-            streams: Array(columns.streams[firstRow..<row]),
-            epochs: Array(columns.epochs[firstRow..<row]),
-            firstIndexes: Array(columns.firstIndexes[firstRow..<row]),
-            counts: Array(columns.counts[firstRow..<row]),
-            ids: Array(columns.ids[firstToken..<token]),
-            textLengths: Array(columns.textLengths[firstToken..<token]),
-            text: Array(columns.text[firstByte..<byte])
-        )
     }
 }
 
 extension TokenColumns {
     /// An upper bound of the encoded size: varints of 64-bit streams, 32-bit epochs, indexes below 2^21, 32-bit ids.
-    static func estimatedBytes(rows: Int, tokens: Int, text: Int) -> Int { rows * 23 + tokens * 8 + text }
-
-    /// An upper bound of the encoded size.
-    var estimatedBytes: Int { Self.estimatedBytes(rows: rows, tokens: tokens, text: text.count) }
+    var estimatedBytes: Int { rows * 23 + tokens * 8 + text.count + detailLengths.count * 3 + details.count }
 }
 
 extension Apus_V1_Step {
@@ -100,5 +64,14 @@ extension Apus_V1_Step {
         var step = self
         step.tokens = Apus_V1_TokenColumns(columns)
         return step
+    }
+}
+
+extension Apus_V1_FirstToken {
+    /// The wire form of where the time to a first token went.
+    init(_ first: FirstToken) {
+        self.init(first.stages)
+        stream = first.stream.rawValue
+        epoch = first.epoch.rawValue
     }
 }

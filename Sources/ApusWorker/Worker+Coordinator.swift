@@ -106,6 +106,7 @@ extension Worker {
         register.pid = ProcessFacts.pid
         register.host = ProcessFacts.host
         register.version = ApusVersion.release
+        register.chatTemplate = description.chatTemplate ?? ""
         register.held = held.map { Apus_V1_Held($0) }
         enqueue(.register(register))
     }
@@ -113,9 +114,33 @@ extension Worker {
     func beat(now: Timestamp) {
         guard now >= beatDue else { return }
         beatDue = now + configuration.beatInterval
-        loop.gauge.show(memoryBytes: ProcessFacts.memoryBytes)
+        measureMemory(now: now)
+        if sendingTime > .zero {
+            loop.mailbox.post(.transferMeasured(sendingTime))
+            sendingTime = .zero
+        }
         // Behind frames that the socket does not take, a beat says nothing new.
         if enlistment.isEnlisted, outgoing.isEmpty { enqueue(.step(loop.gauge.step)) }
+    }
+
+    /// Looks at memory, and lets the engine's thread give up what is short.
+    private func measureMemory(now: Timestamp) {
+        guard now >= memoryDue else { return }
+        memoryDue = now + configuration.memoryInterval
+        let report = memory.measure(at: now)
+        loop.gauge.show(memoryBytes: report.residentBytes)
+        loop.gauge.show(memory: report.level, isRefusing: report.level == .critical)
+        loop.mailbox.post(.memory(report.effects, report.level, residentBytes: report.residentBytes))
+        if let stability = network.measured(isConnected: enlistment.isConnected, waits: sendingSince != nil) {
+            loop.mailbox.post(.configure(WorkerSettings(networkStability: stability)))
+        }
+        for case .report(let level) in report.effects {
+            let facts: Logger.Metadata = [
+                "level": "\(level.rawValue)", "used": "\(report.nearest.usedBytes)",
+                "limit": "\(report.nearest.limitBytes ?? 0)",
+            ]
+            logger.log(level: level == .normal ? .notice : .warning, "memory is \(level.rawValue)", metadata: facts)
+        }
     }
 
     func enqueue(_ body: Apus_V1_Envelope.OneOf_Body) {
@@ -135,6 +160,10 @@ extension Worker {
                 break
             }
             outgoing.removeFirst()
+        }
+        if outgoing.isEmpty, let since = sendingSince {
+            sendingTime += MonotonicClock.now() - since
+            sendingSince = nil
         }
         guard wanted != interest, let token else { return }
         interest = wanted

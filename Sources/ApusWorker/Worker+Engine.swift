@@ -10,6 +10,7 @@ extension Worker {
         let (events, frames, wasFull) = loop.outbox.take(frames: outgoing.isEmpty)
         for event in events { handle(event, now: now) }
         for frame in frames where frame.session == enlistment.session { outgoing.append(frame.bytes) }
+        if !frames.isEmpty, sendingSince == nil { sendingSince = now }
         if wasFull { loop.mailbox.nudge() }
     }
 

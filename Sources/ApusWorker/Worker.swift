@@ -59,8 +59,14 @@ public actor Worker: Service, PollDriver {
     var enlistment: EnlistmentMachine
     var hasBeenReady = false
     var outgoing: Deque<[UInt8]> = []
+    /// Since when something waits in `outgoing`, and how long something did since it was last told.
+    var sendingSince: Timestamp?
+    var sendingTime = Duration.zero
     var interest: PollInterest = .readable
     var beatDue = Timestamp.zero
+    var memory: MemoryMonitor
+    var memoryDue = Timestamp.zero
+    var network = NetworkStability()
     var malformed = RateLimitedLog()
     var refusals = RateLimitedLog()
     var outcome: Result<Void, ApusError> = .success(())
@@ -101,8 +107,10 @@ public actor Worker: Service, PollDriver {
         self.logger = logger
         self.onReady = onReady
         enlistment = EnlistmentMachine(timeout: configuration.enlistmentTimeout)
+        memory = MemoryMonitor(limitBytes: configuration.memoryLimitBytes)
         loop = EngineLoop(
             batch: configuration.batch,
+            prefixCacheBytes: configuration.prefixCacheBytes,
             measurementInterval: configuration.measurementInterval,
             wake: { executor.wake() },
             factory: engine

@@ -12,6 +12,15 @@ public struct WorkerConfiguration: Sendable {
     /// The batch controller's settings for the model that is served.
     public var batch: BatchController.Settings
 
+    /// Bytes that kept beginnings of prompts may take; 0 keeps none.
+    public var prefixCacheBytes: Int
+
+    /// Resident memory at which the worker counts as full; `nil`: the limits of its control group and of the machine alone.
+    public var memoryLimitBytes: UInt64?
+
+    /// How often memory is looked at.
+    public var memoryInterval: Duration
+
     /// How often a worker that sends nothing else gives a sign of life; the coordinator doubts it after several.
     public var beatInterval: Duration
 
@@ -29,6 +38,9 @@ public struct WorkerConfiguration: Sendable {
         coordinator: String,
         name: WorkerName,
         batch: BatchController.Settings = BatchController.Settings(),
+        prefixCacheBytes: Int = 256 << 20,
+        memoryLimitBytes: UInt64? = nil,
+        memoryInterval: Duration = .milliseconds(500),
         beatInterval: Duration = .milliseconds(80),
         enlistmentTimeout: Duration = .seconds(1),
         measurementInterval: Duration = .seconds(1),
@@ -37,6 +49,9 @@ public struct WorkerConfiguration: Sendable {
         self.coordinator = coordinator
         self.name = name
         self.batch = batch
+        self.prefixCacheBytes = prefixCacheBytes
+        self.memoryLimitBytes = memoryLimitBytes
+        self.memoryInterval = memoryInterval
         self.beatInterval = beatInterval
         self.enlistmentTimeout = enlistmentTimeout
         self.measurementInterval = measurementInterval

@@ -1,2 +1,4 @@
+#include <apus_chat.h>
 #include <ggml-backend.h>
+#include <gguf.h>
 #include <llama.h>

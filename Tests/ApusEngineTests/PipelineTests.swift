@@ -3,78 +3,6 @@ import ApusEngine
 import ApusModel
 import Testing
 
-/// What streams got from a pipeline.
-private struct Collected {
-    var ids: [UInt64: [Int32]] = [:]
-    var texts: [UInt64: [UInt8]] = [:]
-    var firstIndex: [UInt64: Int] = [:]
-    var ends: [UInt64: AttemptEnd] = [:]
-
-    mutating func take(_ result: StepResult) {
-        #expect(result.tokens.isValid)
-        var token = 0
-        var byte = 0
-        for row in 0..<result.tokens.rows {
-            let stream = result.tokens.streams[row]
-            #expect(ends[stream] == nil, "a token after the end")
-            let index = Int(result.tokens.firstIndexes[row])
-            let first = firstIndex[stream] ?? index
-            firstIndex[stream] = first
-            #expect(index == first + (ids[stream]?.count ?? 0))
-            for _ in 0..<result.tokens.counts[row] {
-                let length = Int(result.tokens.textLengths[token])
-                ids[stream, default: []].append(result.tokens.ids[token])
-                texts[stream, default: []] += result.tokens.text[byte..<byte + length]
-                token += 1
-                byte += length
-            }
-        }
-        for end in result.ends { ends[end.stream.rawValue] = end }
-    }
-
-    func text(_ stream: UInt64) -> String { String(decoding: texts[stream] ?? [], as: UTF8.self) }
-}
-
-private func assignment(
-    _ stream: UInt64,
-    prompt: String = "tell me of swifts",
-    tokens: Int = 24,
-    stop: [String] = [],
-    epoch: UInt32 = 1,
-    history: [Int32] = [],
-    limit: Int = 1_000
-) -> Assignment {
-    Assignment(
-        stream: StreamID(rawValue: stream),
-        epoch: Epoch(rawValue: epoch),
-        request: GenerationRequest(prompt: prompt, maximumTokens: tokens, sampling: .init(seed: stream), stop: stop),
-        history: history.map { TokenID(rawValue: $0) },
-        limit: limit
-    )
-}
-
-private func simulated(slots: Int = 8, contextTokens: Int = 10_000, endsOneTokenIn: Int = 0) -> Pipeline {
-    var configuration = SimulatedEngineConfiguration.free
-    configuration.slots = slots
-    configuration.contextTokens = contextTokens
-    configuration.endsOneTokenIn = endsOneTokenIn
-    configuration.prefillChunk = 4
-    configuration.replayChunk = 5
-    configuration.prefillBudget = 8
-    return Pipeline(engine: SimulatedEngine(configuration), batch: .init(minimum: slots, maximum: slots))
-}
-
-private func run(_ pipeline: inout Pipeline, steps: Int = .max) -> Collected {
-    var collected = Collected()
-    var result = StepResult()
-    var count = 0
-    while count < steps, pipeline.step(into: &result) {
-        collected.take(result)
-        count += 1
-    }
-    return collected
-}
-
 @Suite("Pipeline")
 struct PipelineTests {
     @Test("A stream has the tokens that the engine's pure function says")
@@ -133,7 +61,8 @@ struct PipelineTests {
         var pipeline = simulated()
         for stream in 1...3 { pipeline.start(assignment(UInt64(stream), tokens: 30)) }
         var result = StepResult()
-        for _ in 0..<10 where pipeline.prepare() != nil { pipeline.perform(into: &result) }
+        // Two chunks each, and fourteen batched passes.
+        for _ in 0..<20 where pipeline.prepare() != nil { pipeline.perform(into: &result) }
         #expect(result.tokens.isEmpty)
         #expect(pipeline.untakenTokens > 10)
         pipeline.revoke(stream: StreamID(rawValue: 2), epoch: Epoch(rawValue: 1))
@@ -158,7 +87,7 @@ struct PipelineTests {
     func resending() {
         var pipeline = simulated()
         pipeline.start(assignment(1, tokens: 10))
-        pipeline.start(assignment(2, tokens: 10, limit: 4))
+        pipeline.start(assignment(2, tokens: 40, limit: 4))
         let collected = run(&pipeline)
         pipeline.acknowledge(stream: StreamID(rawValue: 1), through: 6, limit: 10)
         var again = Collected()
@@ -168,7 +97,8 @@ struct PipelineTests {
         #expect(again.ids[2] == collected.ids[2])
         #expect(again.ends[1] == collected.ends[1])
         #expect(again.ends[1]?.endIndex == 10)
-        #expect(pipeline.held.map(\.next) == [10, 4])
+        // Sixteen tokens wait for the second one's credit.
+        #expect(pipeline.held.map(\.next) == [10, 20])
         #expect(pipeline.seated == 1)
         pipeline.acknowledge(stream: StreamID(rawValue: 1), through: 10, limit: 10)
         #expect(pipeline.held.map(\.stream.rawValue) == [2])
@@ -177,31 +107,29 @@ struct PipelineTests {
         #expect(pipeline.seated == 0)
     }
 
-    @Test("Tokens of prompts and histories count once they are computed; those of a failed pass never do")
+    @Test("Tokens of prompts and histories count once they are computed; those of a pass that failed for good never do")
     func prefilledTokens() {
-        let engine = ScriptedEngine(vocabulary: [Array("x".utf8)])
-        engine.script = [TokenID(rawValue: 0)]
-        var pipeline = Pipeline(engine: engine)
+        let engine = ScriptedEngine.ofX()
+        var pipeline = scripted(engine)
         pipeline.start(assignment(1, prompt: "twelve bytes", tokens: 6))
         _ = run(&pipeline, steps: 1)
-        // A step's budget is one chunk of eight.
-        #expect(pipeline.prefilledTokens == 8)
+        #expect(pipeline.counters.prefilledTokens == 8)
         _ = run(&pipeline)
-        #expect(pipeline.prefilledTokens == 12)
+        #expect(pipeline.counters.prefilledTokens == 12)
+        #expect(pipeline.counters.promptTokens == 12)
         pipeline.start(assignment(2, prompt: "four", tokens: 6, history: [0, 0, 0]))
         _ = run(&pipeline)
-        #expect(pipeline.prefilledTokens == 19)
+        #expect(pipeline.counters.prefilledTokens == 19)
         engine.failingSlots = Set(0..<4)
         pipeline.start(assignment(3, prompt: "fails"))
         #expect(run(&pipeline).ends[3]?.reason == .failed)
-        #expect(pipeline.prefilledTokens == 19)
+        #expect(pipeline.counters.prefilledTokens == 19)
     }
 
     @Test("Revoked in the middle of its prefill a stream leaves no trace")
     func revokedInPrefill() {
-        let engine = ScriptedEngine(vocabulary: [Array("x".utf8)])
-        engine.script = [TokenID(rawValue: 0)]
-        var pipeline = Pipeline(engine: engine, batch: .init(minimum: 4, maximum: 4))
+        let engine = ScriptedEngine.ofX()
+        var pipeline = scripted(engine)
         pipeline.start(assignment(1, prompt: String(repeating: "a", count: 30)))
         _ = run(&pipeline, steps: 2)
         #expect(engine.chunks == [0..<8, 8..<16])
@@ -211,42 +139,71 @@ struct PipelineTests {
         #expect(pipeline.present == 0)
     }
 
-    @Test("A row that fails ends alone; its companions go on")
-    func failingRow() {
-        let engine = ScriptedEngine(vocabulary: [Array("x".utf8)], prefillBudget: 100)
-        engine.script = [TokenID(rawValue: 0)]
-        var pipeline = Pipeline(engine: engine, batch: .init(minimum: 4, maximum: 4))
-        for stream in 0..<3 { pipeline.start(assignment(UInt64(stream), prompt: "abc", tokens: 6)) }
-        var collected = run(&pipeline, steps: 3)
-        engine.failingSlots = [1]
+    @Test("A step is one pass, and says how long it takes before it runs")
+    func onePassAStep() {
+        let engine = ScriptedEngine.ofX()
+        var pipeline = scripted(engine)
+        for stream in 0..<3 { pipeline.start(assignment(UInt64(stream), prompt: "eleven chars", tokens: 4)) }
         var result = StepResult()
-        while pipeline.step(into: &result) { collected.take(result) }
-        #expect(collected.ends.mapValues(\.reason) == [0: .length, 1: .failed, 2: .length])
-        #expect(collected.ends[1]?.error?.code == .engineFailure)
-        #expect(collected.ends.mapValues(\.endIndex) == [0: 6, 1: 3, 2: 6])
-        #expect(collected.ids.mapValues(\.count) == [0: 6, 1: 3, 2: 6])
-        #expect(Array(engine.passes.suffix(6)) == [[0, 1, 2], [0], [1], [2], [0, 2], [0, 2]])
-        #expect(engine.occupied.isEmpty)
+        var passes = 0
+        while pipeline.prepare() != nil {
+            pipeline.perform(into: &result)
+            passes += 1
+            #expect(engine.passes.count == passes)
+            #expect(result.batchSize == (engine.kinds.last == .drawn ? engine.passes.last?.count : 0))
+            #expect(result.stepTime > .zero)
+        }
+        #expect(pipeline.unfinished == 0)
     }
 
-    @Test("A chunk that fails ends its stream alone")
-    func failingPrefill() {
-        let engine = ScriptedEngine(vocabulary: [Array("x".utf8)], prefillBudget: 100)
-        engine.script = [TokenID(rawValue: 0)]
-        engine.failingSlots = [0]
-        var pipeline = Pipeline(engine: engine, batch: .init(minimum: 4, maximum: 4))
-        pipeline.start(assignment(1, prompt: String(repeating: "a", count: 30), tokens: 3))
-        pipeline.start(assignment(2, prompt: "abc", tokens: 3))
+    @Test("Special tokens have text where the request asks for it")
+    func specials() {
+        let engine = ScriptedEngine(vocabulary: [Array("x".utf8), Array("<s>".utf8)])
+        engine.script = [TokenID(rawValue: 0), TokenID(rawValue: 1)]
+        engine.specials = [TokenID(rawValue: 1)]
+        var pipeline = scripted(engine)
+        var showing = assignment(1, tokens: 4)
+        showing.request.showsSpecialTokens = true
+        pipeline.start(showing)
+        pipeline.start(assignment(2, tokens: 4))
+        // A history's text counts the same: "x<s>" is a stop string here, and complete after the next token but two.
+        showing = assignment(3, tokens: 9, stop: ["<s>x<s>"], history: [0, 1])
+        showing.request.showsSpecialTokens = true
+        pipeline.start(showing)
         let collected = run(&pipeline)
-        #expect(collected.ends.mapValues(\.reason) == [1: .failed, 2: .length])
-        #expect(engine.chunks.filter { $0.upperBound > 8 }.isEmpty)
+        #expect(collected.text(1) == "x<s>x<s>")
+        #expect(collected.text(2) == "xx")
+        #expect(collected.ids[3]?.count == 2)
+        #expect(collected.ends[3]?.reason == .stop)
+    }
+
+    @Test("Until its minimum a stream ends neither by the model nor by a stop string")
+    func minimumTokens() {
+        let engine = ScriptedEngine(vocabulary: [Array("x".utf8), []])
+        engine.script = [TokenID(rawValue: 0), TokenID(rawValue: 1)]
+        engine.endOfGeneration = TokenID(rawValue: 1)
+        var pipeline = scripted(engine)
+        for (stream, history) in [(1, 0), (2, 0), (3, 2)] as [(UInt64, Int)] {
+            var asking = assignment(
+                stream,
+                tokens: 20,
+                stop: stream == 2 ? ["x"] : [],
+                history: (0..<history).map { Int32($0 % 2) }
+            )
+            asking.request.minimumTokens = 5
+            pipeline.start(asking)
+        }
+        let collected = run(&pipeline)
+        // The model's ends are at the odd indexes, the first that counts at 5.
+        #expect(collected.ends.mapValues(\.endIndex) == [1: 6, 2: 6, 3: 6])
+        #expect(collected.ends.mapValues(\.reason) == [1: .stop, 2: .stop, 3: .stop])
+        #expect(collected.text(2) == "xxx")
     }
 
     @Test("A prompt that fills the context fails; one that leaves less than max_tokens is cut by length")
     func contextLength() {
-        let engine = ScriptedEngine(vocabulary: [Array("x".utf8)], contextTokens: 20)
-        engine.script = [TokenID(rawValue: 0)]
-        var pipeline = Pipeline(engine: engine)
+        let engine = ScriptedEngine.ofX(contextTokens: 20)
+        var pipeline = scripted(engine)
         pipeline.start(assignment(1, prompt: String(repeating: "a", count: 20)))
         pipeline.start(assignment(2, prompt: String(repeating: "a", count: 15), tokens: 100))
         pipeline.start(assignment(3, prompt: "!"))
@@ -272,7 +229,7 @@ struct PipelineTests {
         pipeline.start(assignment(1, epoch: 2))
         pipeline.revoke(stream: StreamID(rawValue: 1), epoch: Epoch(rawValue: 2))
         #expect(run(&pipeline).ids.isEmpty)
-        #expect(pipeline.held == [HeldAttempt(stream: StreamID(rawValue: 1), epoch: Epoch(rawValue: 3), next: 2)])
+        #expect(pipeline.held == [HeldAttempt(stream: StreamID(rawValue: 1), epoch: Epoch(rawValue: 3), next: 18)])
         pipeline.start(assignment(1, epoch: 4, limit: 1))
         #expect(run(&pipeline).ids[1]?.count == 1)
         #expect(pipeline.held.first?.epoch == Epoch(rawValue: 4))

@@ -17,9 +17,15 @@ private func respond(
     maximumTokens: Int = 100_000,
     endsAt: Int? = nil,
     ignoresEnd: Bool = false,
+    minimumTokens: Int = 0,
     silentTokens: Int = 0
 ) -> Response {
-    let request = GenerationRequest(prompt: "p", stop: stop, ignoresEndOfGeneration: ignoresEnd)
+    let request = GenerationRequest(
+        prompt: "p",
+        stop: stop,
+        ignoresEndOfGeneration: ignoresEnd,
+        minimumTokens: minimumTokens
+    )
     var handler = ResponseHandler(request: request, maximumTokens: maximumTokens)
     var response = Response()
     for (index, bytes) in tokens.enumerated() {
@@ -131,6 +137,36 @@ struct ResponseHandlerTests {
         #expect(respond(bytes("a", "STOP"), stop: ["STOP"], maximumTokens: 2).reason == .stop)
     }
 
+    @Test("Stop strings count from the token after the minimum on, and are shown before")
+    func minimumAndStop() {
+        let tokens = bytes("STOP", "ST", "OP", "ST", "OP", "!")
+        #expect(respond(tokens, stop: ["STOP"], minimumTokens: 1).texts == bytes("STOP", "", ""))
+        // One that begins among the first tokens is none: its beginning is out.
+        let later = respond(tokens, stop: ["STOP"], minimumTokens: 2)
+        #expect(later.texts == bytes("STOP", "ST", "OP", "", ""))
+        #expect(later.reason == .stop)
+        #expect(respond(tokens, stop: ["STOP"], minimumTokens: 6).texts == tokens)
+    }
+
+    @Test("The model's end counts from the token after the minimum on; the length always does")
+    func minimumAndEnd() {
+        #expect(respond(bytes("a", "", "b"), endsAt: 1, minimumTokens: 1).reason == .stop)
+        #expect(respond(bytes("a", "", "b"), endsAt: 1, minimumTokens: 2).texts == bytes("a", "", "b"))
+        let short = respond(bytes("a", "b", "c"), maximumTokens: 2, endsAt: 1, minimumTokens: 3)
+        #expect(short.reason == .length)
+        #expect(short.texts == bytes("a", "b"))
+    }
+
+    @Test("Characters are whole at the border of the minimum", arguments: 0...4)
+    func minimumAndCharacters(minimum: Int) {
+        let bird = Array("🐦".utf8)
+        for stop in [[], ["x"]] {
+            let tokens = [[bird[0]], [bird[1], bird[2]], [bird[3], 0x21]]
+            let response = respond(tokens, stop: stop, minimumTokens: minimum)
+            #expect(response.texts == [[], [], Array("🐦!".utf8)])
+        }
+    }
+
     @Test("The text depends on the bytes alone, and a rebuilt handler goes on exactly there")
     func rebuild() {
         var random = SeededGenerator(seed: 3)
@@ -149,6 +185,14 @@ struct ResponseHandlerTests {
             for index in 0..<response.texts.count {
                 let rest = respond(tokens, stop: stop, endsAt: tokens.count - 1, silentTokens: index)
                 #expect(rest.texts == Array(response.texts[index...]), "round \(round), index \(index)")
+            }
+            let minimum = round % 7
+            let late = respond(tokens, stop: stop, endsAt: tokens.count - 1, minimumTokens: minimum)
+            for text in late.texts { #expect(String(validating: text, as: UTF8.self) != nil) }
+            #expect(late.texts.count > minimum || late.reason == nil)
+            for text in stop {
+                let open = late.texts.dropFirst(minimum).flatMap { $0 }
+                #expect(!open.contains(Array(text.utf8)), "round \(round)")
             }
             for text in stop where !text.isEmpty { #expect(!response.text.utf8.contains(Array(text.utf8))) }
         }

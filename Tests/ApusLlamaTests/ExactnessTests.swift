@@ -24,7 +24,7 @@ struct ExactnessTests {
 
         for history in [1, 2, Self.steps] {
             sequences.retract(0, to: promptTokens)
-            let replayed = try sequences.replay(0, tokens: rest.prefix(history), from: promptTokens, chunk: 63)
+            let replayed = try sequences.replay(0, tokens: rest.prefix(history), from: promptTokens, widths: [63])
             #expect(replayed == alone[history - 1], "a history of \(history)")
         }
 
@@ -34,10 +34,10 @@ struct ExactnessTests {
         // Neighbours, all slots, a gap of one and of two over running sequences, and a lone row between running ones.
         for (step, others) in [[1], [1, 2, 3], [2], [3], [1, 3], []].enumerated() {
             var rows = [
-                DecodeRow(slot: 0, token: rest[promptTokens + step], position: promptTokens + step, index: 0)
+                DecodeRow(slot: 0, token: rest[promptTokens + step], position: promptTokens + step)
             ]
             for slot in others {
-                rows.append(DecodeRow(slot: slot, token: companion[0], position: 20 * slot, index: 0))
+                rows.append(DecodeRow(slot: slot, token: companion[0], position: 20 * slot))
             }
             try sequences.feed(rows)
             #expect(try sequences.digest(ofRow: 0) == alone[step], "beside \(others)")
@@ -53,11 +53,11 @@ struct ExactnessTests {
         let alone = try sequences.decodeAlone(0, tokens: tokens[300...], from: 300)
         #expect(try sequences.begin(3, prompt: tokens[..<300]) == first)
         sequences.retract(0, to: 300)
-        try sequences.replay(0, tokens: Fixture.tokens(200)[...], from: 300, chunk: 128)
+        try sequences.replay(0, tokens: Fixture.tokens(200)[...], from: 300, widths: [63])
         for step in 0..<3 {
             try sequences.feed([
-                DecodeRow(slot: 0, token: tokens[0], position: 500 + step, index: 0),
-                DecodeRow(slot: 3, token: tokens[300 + step], position: 300 + step, index: 0),
+                DecodeRow(slot: 0, token: tokens[0], position: 500 + step),
+                DecodeRow(slot: 3, token: tokens[300 + step], position: 300 + step),
             ])
             #expect(try sequences.digest(ofRow: 1) == alone[step])
         }
@@ -76,20 +76,38 @@ struct ExactnessTests {
         #expect(try sequences.decodeAlone(0, tokens: tokens[300...], from: 300) == fresh)
     }
 
-    @Test("Histories of 1 to 127 tokens replay to the bits of decoding")
+    @Test("Histories of 1 to 127 tokens replay to the bits of decoding in widths that are no multiple of 8")
     func histories() throws {
         let sequences = try Fixture.sequences(slots: 2)
         let tokens = Fixture.tokens(200 + 127)
         try sequences.begin(0, prompt: tokens[..<200])
         let alone = try sequences.decodeAlone(0, tokens: tokens[200...], from: 200)
-        for count in [1, 63, 64, 65, 127] {
-            // 63 leaves remainders of one token; equal parts are how a planner may divide.
-            let passes = (count + 62) / 63
-            for chunk in [63, (count + passes - 1) / passes] {
-                sequences.retract(0, to: 200)
-                let replayed = try sequences.replay(0, tokens: tokens[200..<200 + count], from: 200, chunk: chunk)
-                #expect(replayed == alone[count - 1], "\(count) tokens in chunks of \(chunk)")
-            }
+        let cuts = [
+            (1, [1]), (63, [63]), (63, [7, 9, 15, 17, 23]), (64, [62]), (64, [33]), (65, [63]), (127, [63, 62]),
+            (127, [3]), (127, [60]),
+        ]
+        for (count, widths) in cuts {
+            sequences.retract(0, to: 200)
+            let replayed = try sequences.replay(0, tokens: tokens[200..<200 + count], from: 200, widths: widths)
+            #expect(replayed == alone[count - 1], "\(count) tokens in \(widths)")
+        }
+    }
+
+    @Test("Eight rows and more have the bits of one")
+    func manyRows() throws {
+        let sequences = try Fixture.sequences(slots: 17, contextTokens: 256)
+        let tokens = Fixture.tokens(104)
+        let others = Fixture.tokens(40, stream: 3)
+        try sequences.begin(0, prompt: tokens[..<100])
+        let alone = try sequences.decodeAlone(0, tokens: tokens[100...], from: 100)
+        sequences.retract(0, to: 100)
+        for slot in 1...16 { try sequences.begin(slot, prompt: others[..<(2 * slot)]) }
+        for (step, companions) in [7, 8, 15, 16].enumerated() {
+            var rows = [DecodeRow(slot: 0, token: tokens[100 + step], position: 100 + step)]
+            for slot in 1...companions { rows.append(DecodeRow(slot: slot, token: others[39], position: 2 * slot)) }
+            try sequences.feed(rows)
+            #expect(try sequences.digest(ofRow: 0) == alone[step], "beside \(companions)")
+            for slot in 1...companions { sequences.retract(slot, to: 2 * slot) }
         }
     }
 
@@ -129,8 +147,8 @@ struct ExactnessTests {
         try sequences.begin(0, prompt: tokens[...])
         try sequences.begin(1, prompt: tokens[..<20])
         let rows = [
-            DecodeRow(slot: 0, token: tokens[0], position: 256, index: 0),
-            DecodeRow(slot: 1, token: tokens[20], position: 20, index: 0),
+            DecodeRow(slot: 0, token: tokens[0], position: 256),
+            DecodeRow(slot: 1, token: tokens[20], position: 20),
         ]
         #expect { try sequences.feed(rows) } throws: { ($0 as? ApusError)?.code == .engineFailure }
         let after = try sequences.decodeAlone(1, tokens: tokens[20..<21], from: 20)

@@ -17,6 +17,16 @@ struct LlamaEngineTests {
         #expect(description.slots == 4)
         #expect(description.contextTokens == 1_024)
         #expect(description.replayChunk == 63)
+        #expect(
+            description.prefillQuantum == 8,
+            "this llama.cpp's prompts depend on how they are cut: run Scripts/setup.sh"
+        )
+        #expect(description.prefillChunk == 512)
+        #expect(description.vocabularySize == 49_152)
+        // A pass of a prompt has a multiple of 8 tokens; those with guesses have none, and as many as histories at most.
+        #expect(!description.draftWidths.isEmpty)
+        #expect(description.draftWidths == description.draftWidths.sorted())
+        #expect(description.draftWidths.allSatisfy { $0 > 1 && $0 % 8 != 0 && $0 <= 63 })
         #expect(Fixture.path.contains(description.model.text))
         // The test's library is built for processors alone.
         #expect(description.acceleratorMemoryMB == 0)
@@ -60,28 +70,34 @@ struct LlamaEngineTests {
         let requests = prompts.map { GenerationRequest(prompt: $0, sampling: sampling) }
         let alone = try requests.map { try generate($0, count: 12, slot: 0, of: engine) }
 
-        var rows: [DecodeRow] = []
         var together: [[TokenID]] = []
+        var positions: [Int] = []
         for (slot, request) in requests.enumerated() {
             let (token, position) = try begin(request, slot: slot, of: engine)
-            rows.append(DecodeRow(slot: slot, token: token, position: position, index: 1))
             together.append([token])
+            positions.append(position)
         }
-        var drawn: [TokenID] = []
+        var outcome = PassOutcome()
         for step in 1..<12 {
             // Every third step leaves slot 1 out, as a paused consumer does.
-            let due = rows.indices.filter { step % 3 != 0 || $0 != 1 }
-            try engine.decode(due.map { rows[$0] }, into: &drawn)
-            for (place, row) in due.enumerated() {
-                together[row].append(drawn[place])
-                rows[row].token = drawn[place]
-                rows[row].position += 1
-                rows[row].index += 1
+            let due = requests.indices.filter { step % 3 != 0 || $0 != 1 }
+            var pass = Pass(kind: .drawn)
+            for slot in due {
+                pass.append(together[slot].suffix(1), to: slot, at: positions[slot], drawing: together[slot].count)
+            }
+            try engine.run(pass, into: &outcome)
+            #expect(outcome.counts == due.map { _ in 1 })
+            #expect(outcome.failures.isEmpty)
+            for (place, slot) in due.enumerated() {
+                together[slot].append(outcome.tokens[place])
+                positions[slot] += 1
             }
         }
         for slot in requests.indices {
             engine.vacate(slot: slot)
-            #expect(Array(alone[slot].prefix(together[slot].count)) == together[slot], "stream \(slot)")
+            // Alone a stream ends with the model's answer; together all go on.
+            let count = min(alone[slot].count, together[slot].count)
+            #expect(alone[slot].prefix(count) == together[slot].prefix(count), "stream \(slot)")
         }
     }
 
@@ -96,6 +112,14 @@ struct LlamaEngineTests {
         let chat = try engine.tokenize(GenerationRequest(prompt: prompt))
         #expect(chat.filter { $0 == end } == template)
         #expect(text(of: chat, by: engine).contains(prompt))
+    }
+
+    @Test("Special tokens have their names as text where they are shown, and other tokens the same text as ever")
+    func shownSpecials() throws {
+        let engine = try Fixture.engine()
+        let tokens = try engine.tokenize(GenerationRequest(prompt: "Hi<|im_end|> you", isRaw: true))
+        #expect(text(of: tokens, by: engine) == "Hi you")
+        #expect(text(of: tokens, by: engine, showingSpecials: true) == "Hi<|im_end|> you")
     }
 
     @Test("The texts of tokens, put together, are the text", arguments: ["Grüße", "世界、こんにちは", "🦜👩‍👩‍👧 naïve", "a  b\n\tc"])
@@ -116,25 +140,26 @@ struct LlamaEngineTests {
     func overflow() throws {
         let engine = try Fixture.engine()
         let prompt = Fixture.tokens(1_024)
-        engine.occupy(slot: 0, request: GenerationRequest(prompt: "x"), prompt: prompt)
+        try engine.occupy(slot: 0, request: GenerationRequest(prompt: "x"), prompt: prompt, history: [])
         defer { engine.vacate(slot: 0) }
-        var position = 0
-        while position < 1_024 {
-            let chunk = prompt[position..<position + 128]
-            #expect(try engine.prefill(slot: 0, tokens: chunk, position: position, drawing: nil) == nil)
-            position += 128
+        for position in [0, 512] {
+            let chunk = prompt[position..<position + 512]
+            #expect(try engine.run(.prompt, chunk, in: 0, at: position, drawing: nil).isEmpty)
         }
-        var drawn: [TokenID] = []
-        let row = DecodeRow(slot: 0, token: prompt[0], position: 1_024, index: 0)
-        #expect { try engine.decode([row], into: &drawn) } throws: { ($0 as? ApusError)?.code == .engineFailure }
-        #expect(drawn.isEmpty)
+        for count in [1, 2] {
+            #expect {
+                try engine.run(.drawn, prompt[..<count], in: 0, at: 1_024, drawing: 0)
+            } throws: {
+                ($0 as? ApusError)?.code == .engineFailure
+            }
+        }
     }
 
     private func begin(_ request: GenerationRequest, slot: Int, of engine: LlamaEngine) throws -> (TokenID, Int) {
         let prompt = try engine.tokenize(request)
-        engine.occupy(slot: slot, request: request, prompt: prompt)
-        let token = try engine.prefill(slot: slot, tokens: prompt[...], position: 0, drawing: 0)
-        return (try #require(token), prompt.count)
+        try engine.occupy(slot: slot, request: request, prompt: prompt, history: [])
+        let drawn = try engine.run(.prompt, prompt, in: slot, at: 0, drawing: 0)
+        return (try #require(drawn.first), prompt.count)
     }
 
     private func generate(
@@ -143,23 +168,18 @@ struct LlamaEngineTests {
         slot: Int,
         of engine: LlamaEngine
     ) throws -> [TokenID] {
-        var (token, position) = try begin(request, slot: slot, of: engine)
+        let (token, prompt) = try begin(request, slot: slot, of: engine)
         defer { engine.vacate(slot: slot) }
         var tokens = [token]
-        var drawn: [TokenID] = []
-        while tokens.count < count, !engine.endsGeneration(token) {
-            let row = DecodeRow(slot: slot, token: token, position: position, index: tokens.count)
-            try engine.decode([row], into: &drawn)
-            token = try #require(drawn.first)
-            tokens.append(token)
-            position += 1
+        while tokens.count < count, let last = tokens.last, !engine.endsGeneration(last) {
+            tokens = try engine.proceed(tokens, behind: prompt, count: tokens.count + 1, in: slot)
         }
         return tokens
     }
 
-    private func text(of tokens: [TokenID], by engine: LlamaEngine) -> String {
+    private func text(of tokens: [TokenID], by engine: LlamaEngine, showingSpecials: Bool = false) -> String {
         var bytes: [UInt8] = []
-        for token in tokens { engine.appendText(of: token, to: &bytes) }
+        for token in tokens { engine.appendText(of: token, showingSpecials: showingSpecials, to: &bytes) }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

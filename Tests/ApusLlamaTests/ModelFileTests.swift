@@ -31,9 +31,69 @@ struct ModelFileTests {
         }
     }
 
-    @Test("A model that is cut off is refused", arguments: [4, 8, 24, 100, 10_000, 1_000_000, 8_000_000])
-    func cutOff(bytes: Int) throws {
+    @Test("A model that is cut off in its header is refused", arguments: [4, 8, 24, 100, 10_000, 1_000_000])
+    func cutOffHeader(bytes: Int) throws {
         try withFile(holding: beginning(bytes)) { path in
+            #expect(refusal(of: path)?.contains("\(path) has a header that is damaged or cut off") == true)
+        }
+    }
+
+    @Test("A model that is cut off in its weights is refused with its length and the whole one's", arguments: [1, 31])
+    func cutOffWeights(missing: Int) throws {
+        let whole = GGUFFixture.languageModel().bytes
+        try withFile(holding: whole.dropLast(missing)) { path in
+            let lengths = "has \(whole.count - missing) of \(whole.count) bytes"
+            #expect(refusal(of: path)?.contains(lengths) == true)
+        }
+        try withFile(holding: beginning(8_000_000)) { path in
+            #expect(refusal(of: path)?.contains("is cut off: it has 8000000 of ") == true)
+        }
+    }
+
+    @Test(
+        "What isn't a language model is refused by what it is",
+        arguments: [
+            (
+                GGUFFixture(values: [("general.architecture", .text("llama")), ("general.type", .text("adapter"))]),
+                "LoRA"
+            ),
+            (GGUFFixture(values: [("general.architecture", .text("clip"))]), "mmproj"),
+            (
+                GGUFFixture(values: [("general.architecture", .text("qwen3")), ("general.type", .text("mmproj"))]),
+                "mmproj"
+            ),
+            (GGUFFixture(values: [("general.type", .text("imatrix"))]), "importance matrix"),
+            (GGUFFixture(values: [("general.architecture", .text("controlvector"))]), "control vector"),
+            (GGUFFixture(), "doesn't name its architecture"),
+            (GGUFFixture(values: [("general.architecture", .number(7))]), "doesn't name its architecture"),
+            (.languageModel("bert", [("bert.attention.causal", .flag(false))]), "is an encoder (bert)"),
+            (.languageModel("gemma-embedding"), "is an encoder (gemma-embedding)"),
+            (.languageModel("t5"), "is an encoder (t5)"),
+            (.languageModel("llada"), "is a diffusion model"),
+            (.languageModel("qwen3", [("qwen3.pooling_type", .number(3))]), "is an embedding or ranking model"),
+            (.languageModel("llama", [("split.count", .short(3)), ("split.no", .short(0))]), "is one of 3 parts"),
+            (GGUFFixture(values: [("general.architecture", .text("llama"))]), "has no vocabulary"),
+            (GGUFFixture(values: GGUFFixture.languageModel().values, tensors: []), "is a vocabulary without weights"),
+        ]
+    )
+    func strange(fixture: GGUFFixture, what: String) throws {
+        try withFile(holding: fixture.bytes) { path in
+            let words = try #require(refusal(of: path))
+            #expect(words.hasPrefix("the model \(path) "))
+            #expect(words.contains(what))
+            #expect(words.contains("; "), "it says what to give instead")
+        }
+    }
+
+    @Test("What says that it is a language model goes to llama.cpp, which tells why it can't load it")
+    func unloadable() throws {
+        try withFile(holding: GGUFFixture.languageModel("flux").bytes) { path in
+            let words = try #require(refusal(of: path))
+            #expect(words.contains("llama.cpp can't load the model \(path)"))
+            #expect(words.contains("give a language model of a kind that it knows"))
+        }
+        let unpooled = GGUFFixture.languageModel("qwen3", [("qwen3.pooling_type", .number(0))])
+        try withFile(holding: unpooled.bytes) { path in
             #expect(refusal(of: path)?.contains("llama.cpp can't load the model \(path)") == true)
         }
     }
@@ -43,7 +103,10 @@ struct ModelFileTests {
         var bytes = try beginning(4_000_000)
         for place in offset..<offset + 8 { bytes[place] = 0xFF }
         try withFile(holding: bytes) { path in
-            #expect(refusal(of: path)?.contains("llama.cpp can't load the model \(path)") == true)
+            let refusal = refusal(of: path)
+            // At 40 the first key is overwritten, which leaves a sound header.
+            let what = offset == 40 ? "doesn't name its architecture" : "has a header that is damaged or cut off"
+            #expect(refusal?.contains("\(path) \(what)") == true, "\(refusal ?? "none")")
         }
     }
 
@@ -94,7 +157,7 @@ struct ModelFileTests {
         return bytes
     }
 
-    private func withFile(holding bytes: [UInt8], _ body: (String) throws -> Void) throws {
+    private func withFile(holding bytes: some Collection<UInt8>, _ body: (String) throws -> Void) throws {
         var name = Array("/tmp/apus-model-XXXXXX".utf8CString)
         let descriptor = mkstemp(&name)
         try #require(descriptor >= 0)
@@ -102,7 +165,7 @@ struct ModelFileTests {
         let path = String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         defer { unlink(path) }
         let file = try #require(fopen(path, "wb"))
-        try #require(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+        try #require(fwrite(Array(bytes), 1, bytes.count, file) == bytes.count)
         fclose(file)
         try body(path)
     }

@@ -199,7 +199,8 @@ struct WorkerTests {
             keep.epoch = 1
             let register = try await coordinator.enlist(keep: [keep])
             #expect(register.held.map(\.stream) == [5, 6, 9])
-            #expect(register.held.map(\.nextIndex) == [50, 10, 1])
+            // Of the second stream 16 tokens are computed ahead of its credit.
+            #expect(register.held.map(\.nextIndex) == [50, 26, 1])
             let (tokens, end) = await coordinator.collect(untilEndOf: 5)
             let whole = SimulatedEngine.text(seed: 5, prompt: "a prompt", count: 50)
             let rest = text(of: 5, in: tokens, from: 20)
@@ -283,7 +284,8 @@ struct WorkerTests {
             let first = await coordinator.step { $0.busy || $0.hasTokens }
             #expect(first.busy)
             #expect(!first.hasTokens)
-            #expect(first.load.stepUs == 38_400_000)
+            // The margin of an eighth of a whole chunk: what the smallest one may take.
+            #expect(first.load.stepUs == 4_800_000)
             let (_, end) = await coordinator.collect(untilEndOf: 5)
             #expect(end.reason == "length")
         }
