@@ -73,19 +73,20 @@ actor ClientConnection: PollDriver {
         now: Timestamp
     ) -> [ClientEffect<any StreamSink, Promise<ClientReply>>] {
         switch command {
-        case .submit(let request, let key, let generation, let sink, let window):
+        case .submit(let request, let key, let generation, let sinks, let window):
             return machine.submitted(
                 request: request,
                 key: key,
                 generation: generation,
-                follower: sink,
+                followers: sinks,
                 window: UInt64(window),
                 now: now
             )
-        case .attach(let request, let job, let index, let sink, let window):
+        case .attach(let request, let name, let index, let sink, let window):
             return machine.attached(
                 request: request,
-                job: job,
+                job: name.job,
+                choice: name.choice,
                 from: UInt64(index),
                 follower: sink,
                 window: UInt64(window),

@@ -33,6 +33,8 @@ enum ClientCall: Hashable, Sendable {
     case drain(WorkerName?)
     /// Cancel a job.
     case cancel(JobID)
+    /// Change how a worker chooses its batches; `nil` means all of them.
+    case configure(WorkerName?, WorkerSettings)
 
     /// The message that asks for it.
     func envelope(request: UInt64) -> Apus_V1_Envelope {
@@ -56,6 +58,12 @@ enum ClientCall: Hashable, Sendable {
             message.request = request
             message.job = job.description
             return Apus_V1_Envelope(.cancel(message))
+        case .configure(let worker, let settings):
+            var message = Apus_V1_ConfigureWorkers()
+            message.request = request
+            message.worker = worker?.text ?? ""
+            message.settings = Apus_V1_Configure(settings)
+            return Apus_V1_Envelope(.configureWorkers(message))
         }
     }
 }

@@ -9,10 +9,10 @@ import ZeroMQ
 final class ClientInbox: Sendable {
     /// One thing to do.
     enum Command: Sendable {
-        /// Submit a job.
-        case submit(request: UInt64, key: String, Apus_V1_Request, any StreamSink, window: Int)
-        /// Follow a job's stream.
-        case attach(request: UInt64, JobID, from: Int, any StreamSink, window: Int)
+        /// Submit a job, with a sink for each of its streams and a number for each, from `request` on.
+        case submit(request: UInt64, key: String, Apus_V1_Request, [any StreamSink], window: Int)
+        /// Follow one of a job's streams.
+        case attach(request: UInt64, JobChoice, from: Int, any StreamSink, window: Int)
         /// Ask for something else.
         case call(request: UInt64, ClientCall, Promise<ClientReply>)
         /// A consumer or caller is gone.
@@ -41,11 +41,14 @@ final class ClientInbox: Sendable {
         self.executor = executor
     }
 
-    /// A number for a new request; no two are equal, none is 0.
-    func nextRequest() -> UInt64 {
+    /// Consecutive numbers for new requests; no two are equal, none is 0.
+    ///
+    /// - Parameter count: How many.
+    /// - Returns: The first of them.
+    func nextRequest(_ count: Int = 1) -> UInt64 {
         state.withLock { state in
-            state.lastRequest += 1
-            return state.lastRequest
+            defer { state.lastRequest += UInt64(count) }
+            return state.lastRequest + 1
         }
     }
 
@@ -80,7 +83,8 @@ final class ClientInbox: Sendable {
     private func refuse(_ command: Command) {
         let error = ApusError(.cancelled, "the client is shut down")
         switch command {
-        case .submit(_, _, _, let sink, _), .attach(_, _, _, let sink, _): sink.failed(error)
+        case .submit(_, _, _, let sinks, _): for sink in sinks { sink.failed(error) }
+        case .attach(_, _, _, let sink, _): sink.failed(error)
         case .call(_, _, let promise): promise.fulfil(.failure(error))
         case .abandon, .detach, .consumed, .shutDown: break
         }

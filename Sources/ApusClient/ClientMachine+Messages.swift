@@ -88,28 +88,80 @@ extension ClientMachine {
     private mutating func accepted(_ message: Apus_V1_Accepted, now: Timestamp) -> [Effect] {
         guard let slot = slotOfRequest[message.request], let stream = streams[slot] else {
             // Its consumer went before the answer came.
-            return flows.slot(of: message.stream) == nil ? [Self.detach(message.stream)] : []
+            return flows.slot(of: message.stream) == nil ? [Self.detach([message.stream])] : []
         }
         guard let job = JobID(message.job), stream.job == nil || stream.job == job else {
             malformed += 1
             let message = "the coordinator accepted a job without a valid name"
             return fail(slot: slot, ApusError(.protocolViolation, message))
         }
-        if stream.asked == .nothing { return [] }
-        if let other = flows.slot(of: message.stream), other != slot {
-            return fail(slot: slot, Self.followedAlready(job))
+        switch stream.asked {
+        case .nothing, .sharedSubmit:
+            return []
+        case .submit(let key, _):
+            return accepted(message, group: group(of: stream), key: key, job: job, now: now)
+        case .attach, .reattach:
+            if let other = flows.slot(of: message.stream), other != slot {
+                return fail(slot: slot, Self.followedAlready(job))
+            }
+            return opened(slot: slot, message, job: job, number: message.stream, seed: message.seed)
         }
-        guard let follower = followers[slot] else {
-            return giveUp(slot: slot, job: job, now: now)
+    }
+
+    /// A submit is accepted: every stream of the job has a number now.
+    private mutating func accepted(
+        _ message: Apus_V1_Accepted,
+        group: [Int],
+        key: String,
+        job: JobID,
+        now: Timestamp
+    ) -> [Effect] {
+        let numbers = group.indices.map { message.stream &+ UInt64($0) }
+        guard max(1, message.choices) == group.count else {
+            malformed += 1
+            let made = max(1, message.choices)
+            let text = "the job has \(group.count) choices, for which the coordinator made \(made) of as many streams"
+            let strangers = numbers.filter { flows.slot(of: $0) == nil }
+            return fail(slot: group[0], ApusError(.protocolViolation, text)) + [Self.detach(strangers)]
         }
-        if case .submit(let key, _) = stream.asked { submittedKeys.remove(key) }
+        for (slot, number) in zip(group, numbers) {
+            if let other = flows.slot(of: number), other != slot {
+                return fail(slot: group[0], Self.followedAlready(job))
+            }
+        }
+        if group.allSatisfy({ followers[$0] == nil }) {
+            // One cancellation ends them all.
+            for slot in group.dropFirst() { vacate(slot: slot) }
+            return giveUp(slot: group[0], job: job, now: now)
+        }
+        submittedKeys.remove(key)
+        var effects: [Effect] = []
+        for (choice, slot) in group.enumerated() {
+            let seed = GenerationRequest.seed(ofChoice: choice, of: message.seed)
+            effects += opened(slot: slot, message, job: job, number: numbers[choice], seed: seed)
+        }
+        return effects
+    }
+
+    /// The coordinator sends a stream from now on, under a number.
+    private mutating func opened(
+        slot: Int,
+        _ message: Apus_V1_Accepted,
+        job: JobID,
+        number: UInt64,
+        seed: UInt64
+    ) -> [Effect] {
+        guard let stream = streams[slot] else { return [] }
         streams[slot]?.asked = .nothing
         streams[slot]?.deadline = nil
         streams[slot]?.job = job
         flows[slot].isReattaching = false
-        flows.setNumber(message.stream, slot: slot)
-        slotOfJob[job] = slot
-        return stream.isAccepted ? [] : [.accept(follower, AcceptedJob(job: job, seed: message.seed))]
+        flows.setNumber(number, slot: slot)
+        slotOfJob[JobChoice(job: job, choice: stream.choice)] = slot
+        guard let follower = followers[slot] else { return leave(slot: slot) }
+        if stream.isAccepted { return [] }
+        let choices = Int(max(1, message.choices))
+        return [.accept(follower, AcceptedJob(job: job, seed: seed, choice: stream.choice, choices: choices))]
     }
 
     private mutating func finished(_ message: Apus_V1_Finished, now: Timestamp) -> [Effect] {

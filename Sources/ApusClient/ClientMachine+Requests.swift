@@ -3,45 +3,53 @@ import ApusProtocol
 
 /// What the client's user asks for.
 extension ClientMachine {
-    /// A job was submitted.
+    /// A job was submitted, with one stream or more.
     ///
     /// - Parameters:
-    ///   - request: A number that no other request of this client has.
+    ///   - request: A number that no other request of this client has; further streams have the numbers behind it.
     ///   - key: The idempotency key; the same key is sent again after a lost connection.
     ///   - generation: The request, validated.
-    ///   - follower: Who consumes the stream.
-    ///   - window: Tokens that the stream may run ahead of its consumer.
+    ///   - consumers: Who consumes the streams, one a choice.
+    ///   - window: Tokens that each stream may run ahead of its consumer.
     ///   - now: The present.
     /// - Returns: What to do.
     mutating func submitted(
         request: UInt64,
         key: String,
         generation: Apus_V1_Request,
-        follower: Follower,
+        followers consumers: [Follower],
         window: UInt64,
         now: Timestamp
     ) -> [Effect] {
         if submittedKeys.contains(key) {
             let message = "a job with this key is being submitted by this client already"
-            return [.fail(follower, ApusError(.invalidRequest, message))]
+            return consumers.map { .fail($0, ApusError(.invalidRequest, message)) }
         }
-        return open(
-            FollowedStream(
-                request: request,
-                isOwner: true,
-                asked: .submit(key: key, generation)
-            ),
-            StreamFlow(from: 0, window: window),
-            follower: follower,
-            now: now
-        )
+        if let error = refusal(ofStreams: consumers.count) { return consumers.map { .fail($0, error) } }
+        var effects: [Effect] = []
+        for (choice, follower) in consumers.enumerated() {
+            effects += open(
+                FollowedStream(
+                    request: request + UInt64(choice),
+                    choice: choice,
+                    group: consumers.count,
+                    isOwner: true,
+                    asked: choice == 0 ? .submit(key: key, generation) : .sharedSubmit
+                ),
+                StreamFlow(from: 0, window: window),
+                follower: follower,
+                now: now
+            )
+        }
+        return effects
     }
 
-    /// A job's stream is to be followed from an index.
+    /// One of a job's streams is to be followed from an index.
     ///
     /// - Parameters:
     ///   - request: A number that no other request of this client has.
     ///   - job: The job.
+    ///   - choice: Which of its streams.
     ///   - index: The first index to receive.
     ///   - follower: Who consumes the stream.
     ///   - window: Tokens that the stream may run ahead of its consumer.
@@ -50,17 +58,21 @@ extension ClientMachine {
     mutating func attached(
         request: UInt64,
         job: JobID,
+        choice: Int,
         from index: UInt64,
         follower: Follower,
         window: UInt64,
         now: Timestamp
     ) -> [Effect] {
-        if slotOfJob[job] != nil {
+        if slotOfJob[JobChoice(job: job, choice: choice)] != nil {
             return [.fail(follower, Self.followedAlready(job))]
         }
+        if let error = refusal(ofStreams: 1) { return [.fail(follower, error)] }
         return open(
             FollowedStream(
                 request: request,
+                choice: choice,
+                group: 1,
                 isOwner: false,
                 asked: .attach,
                 job: job
@@ -71,22 +83,28 @@ extension ClientMachine {
         )
     }
 
+    /// Why so many more streams can't be opened now.
+    private func refusal(ofStreams count: Int) -> ApusError? {
+        switch link {
+        case .closing, .closed: return Self.shutDownError
+        case .awaited, .up, .lost: break
+        }
+        guard openStreams + count > configuration.maximumStreams else { return nil }
+        return ApusError(
+            .overloaded,
+            "this client has \(openStreams) open streams, and may have \(configuration.maximumStreams)"
+        )
+    }
+
     private mutating func open(
         _ stream: FollowedStream,
         _ flow: StreamFlow,
         follower: Follower,
         now: Timestamp
     ) -> [Effect] {
-        switch link {
-        case .closing, .closed: return [.fail(follower, Self.shutDownError)]
-        case .awaited, .up, .lost: break
-        }
-        guard openStreams < configuration.maximumStreams else {
-            let message = "this client has \(openStreams) open streams, as many as it may"
-            return [.fail(follower, ApusError(.overloaded, message))]
-        }
         var stream = stream
-        stream.deadline = startDeadline(request: stream.request, now: now)
+        // Streams that are submitted together are answered, and given up, together.
+        if stream.asked != .sharedSubmit { stream.deadline = startDeadline(request: stream.request, now: now) }
         let slot = vacant.popLast() ?? streams.count
         if slot == streams.count {
             streams.append(nil)
@@ -96,7 +114,7 @@ extension ClientMachine {
         followers[slot] = follower
         flows.open(flow, slot: slot)
         slotOfRequest[stream.request] = slot
-        if let job = stream.job { slotOfJob[job] = slot }
+        if let job = stream.job { slotOfJob[JobChoice(job: job, choice: stream.choice)] = slot }
         if case .submit(let key, _) = stream.asked { submittedKeys.insert(key) }
         guard link == .up, let envelope = stream.envelope(flow) else { return [] }
         return [.send(envelope)]
@@ -133,42 +151,52 @@ extension ClientMachine {
         return ask(request: stream.request, .cancel(job), caller: nil, now: now)
     }
 
-    /// A stream's consumer or a call's caller is gone: its own job is cancelled, another's stream is only left.
+    /// A stream's consumer or a call's caller is gone: its own job is cancelled with the last of its streams, another's stream
+    /// is only left.
     mutating func abandoned(request: UInt64, now: Timestamp) -> [Effect] {
         guard let slot = slotOfRequest[request], let stream = streams[slot] else {
             calls[request] = nil
             return []
         }
         guard stream.isOwner else { return leave(slot: slot) }
-        if let job = stream.job { return giveUp(slot: slot, job: job, now: now) }
-        if link == .awaited {
+        let together = group(of: stream)
+        if let job = stream.job {
+            return together.count > 1 ? leave(slot: slot) : giveUp(slot: slot, job: job, now: now)
+        }
+        // It has no job to name yet: the cancellation follows its acceptance.
+        followers[slot] = nil
+        if link == .awaited, together.allSatisfy({ followers[$0] == nil }) {
             // No coordinator has heard of it.
-            vacate(slot: slot)
-        } else {
-            // It has no job to name yet: the cancellation follows its acceptance.
-            followers[slot] = nil
+            for slot in together { vacate(slot: slot) }
         }
         return []
     }
 
+    /// The slots of the streams that were submitted together and are still open, in the order of their choices.
+    func group(of stream: FollowedStream) -> [Int] {
+        stream.groupRequests.compactMap { slotOfRequest[$0] }
+    }
+
     /// A stream's consumer goes on without it; its job goes on too.
     mutating func detached(request: UInt64) -> [Effect] {
-        guard let slot = slotOfRequest[request] else { return [] }
+        guard let slot = slotOfRequest[request], let stream = streams[slot] else { return [] }
+        // A job that is left to itself in one of its streams is not cancelled with the others.
+        for slot in group(of: stream) { streams[slot]?.isOwner = false }
         return leave(slot: slot)
     }
 
     /// Follows a stream no longer; the coordinator has to know, or it would hold the stream back for this client's credit.
-    private mutating func leave(slot: Int) -> [Effect] {
+    mutating func leave(slot: Int) -> [Effect] {
         let number = flows[slot].isNumbered ? flows[slot].number : nil
         vacate(slot: slot)
         guard link == .up, let number else { return [] }
-        return [Self.detach(number)]
+        return [Self.detach([number])]
     }
 
-    /// Tells the coordinator that a stream is not followed.
-    static func detach(_ stream: UInt64) -> Effect {
+    /// Tells the coordinator that streams are not followed.
+    static func detach(_ streams: [UInt64]) -> Effect {
         var detach = Apus_V1_Detach()
-        detach.streams = [stream]
+        detach.streams = streams
         return .send(Apus_V1_Envelope(.detach(detach)))
     }
 
@@ -212,17 +240,21 @@ extension ClientMachine {
         followers[slot] = nil
         flows.close(slot: slot)
         slotOfRequest[stream.request] = nil
-        if let job = stream.job, slotOfJob[job] == slot { slotOfJob[job] = nil }
+        if let job = stream.job {
+            let name = JobChoice(job: job, choice: stream.choice)
+            if slotOfJob[name] == slot { slotOfJob[name] = nil }
+        }
         if case .submit(let key, _) = stream.asked { submittedKeys.remove(key) }
         vacant.append(slot)
     }
 
-    /// Ends a stream with an error.
+    /// Ends a stream with an error; where its job is not accepted yet, all streams that were submitted with it.
     mutating func fail(slot: Int, _ error: ApusError) -> [Effect] {
-        guard streams[slot] != nil else { return [] }
-        let follower = followers[slot]
-        vacate(slot: slot)
-        return follower.map { [.fail($0, error)] } ?? []
+        guard let stream = streams[slot] else { return [] }
+        let slots = stream.isAccepted ? [slot] : group(of: stream)
+        let consumers = slots.compactMap { followers[$0] }
+        for slot in slots { vacate(slot: slot) }
+        return consumers.map { .fail($0, error) }
     }
 
     /// What a second follower of a job on one client hears.

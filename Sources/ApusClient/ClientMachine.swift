@@ -51,7 +51,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
 
     var vacant: [Int] = []
     var slotOfRequest: [UInt64: Int] = [:]
-    var slotOfJob: [JobID: Int] = [:]
+    var slotOfJob: [JobChoice: Int] = [:]
     var submittedKeys: Set<String> = []
     var calls: [UInt64: PendingCall] = [:]
     var deadlines = RequestDeadlines()

@@ -5,8 +5,10 @@ import ApusProtocol
 struct FollowedStream: Sendable {
     /// What the client has asked for and the coordinator not yet answered.
     enum Asked: Hashable, Sendable {
-        /// The Submit with this key and request.
+        /// The Submit with this key and request; asked for by the stream of a job's first choice.
         case submit(key: String, Apus_V1_Request)
+        /// The Submit that the stream of the job's first choice has asked for.
+        case sharedSubmit
         /// The Attach that opens the stream, from its next index on.
         case attach
         /// An Attach of a stream that was open, after a lost connection or a gap.
@@ -18,8 +20,14 @@ struct FollowedStream: Sendable {
     /// The number under which all messages ask for this stream.
     let request: UInt64
 
-    /// Whether this client submitted the job, and so cancels it when its consumer goes.
-    let isOwner: Bool
+    /// Which of the job's streams it is, from 0.
+    let choice: Int
+
+    /// How many streams were submitted together, in requests with consecutive numbers; 1 for an attachment.
+    let group: Int
+
+    /// Whether this client submitted the job, and so cancels it when its last consumer goes.
+    var isOwner: Bool
 
     /// What is unanswered.
     var asked: Asked
@@ -33,9 +41,14 @@ struct FollowedStream: Sendable {
     /// Whether the follower knows its job.
     var isAccepted: Bool {
         switch asked {
-        case .submit, .attach: false
+        case .submit, .sharedSubmit, .attach: false
         case .reattach, .nothing: true
         }
+    }
+
+    /// The requests of the streams that were submitted together, in the order of their choices.
+    var groupRequests: Range<UInt64> {
+        group == 1 ? request..<request + 1 : request - UInt64(choice)..<request - UInt64(choice) + UInt64(group)
     }
 
     /// The message that asks for what is unanswered, for a stream that has come so far; `nil` where nothing is.
@@ -54,8 +67,9 @@ struct FollowedStream: Sendable {
             message.job = job?.description ?? ""
             message.fromIndex = flow.next
             message.credit = flow.limit
+            message.choice = UInt32(clamping: choice)
             return Apus_V1_Envelope(.attach(message))
-        case .nothing:
+        case .sharedSubmit, .nothing:
             return nil
         }
     }

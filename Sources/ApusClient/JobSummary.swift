@@ -1,4 +1,4 @@
-/// A job as its coordinator knows it, with a stable JSON form like that of `ClusterStatus`.
+/// A job's stream as its coordinator knows it, with a stable JSON form like that of `ClusterStatus`.
 public struct JobSummary: Hashable, Sendable, Codable {
     /// The job's public name, as `JobID` writes it.
     public var job: String = ""
@@ -8,6 +8,9 @@ public struct JobSummary: Hashable, Sendable, Codable {
 
     /// The model that was asked for.
     public var model: String = ""
+
+    /// Which of the job's streams it is, from 0.
+    public var choice: Int = 0
 
     /// Tokens released so far.
     public var tokens: Int = 0
@@ -46,6 +49,7 @@ public struct JobSummary: Hashable, Sendable, Codable {
         case job
         case state
         case model
+        case choice
         case tokens
         case maximumTokens = "max_tokens"
         case worker

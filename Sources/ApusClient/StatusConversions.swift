@@ -59,6 +59,34 @@ extension WorkerStatus {
         incarnation = wire.incarnation
         contextTokens = Int(clamping: wire.contextTokens)
         memoryBytes = Int(clamping: wire.memoryBytes)
+        load = WorkerLoadStatus(wire.load)
+    }
+}
+
+extension WorkerLoadStatus {
+    /// The load that a coordinator passed on.
+    init(_ wire: Apus_V1_Load) {
+        self.init()
+        memory = wire.memory
+        isRefusing = wire.refusing
+        bound = wire.bound
+        policy = wire.policy
+        promptTokens = Int(clamping: wire.promptTokens)
+        cachedTokens = Int(clamping: wire.cachedTokens)
+        cacheHitRate = Self.share(cachedTokens, of: promptTokens)
+        cacheBytes = Int(clamping: wire.cacheBytes)
+        grantedTokens = Int(clamping: wire.granted)
+        grantedAheadTokens = Int(clamping: wire.grantedAhead)
+        lookaheadHitRate = Self.share(grantedAheadTokens, of: grantedTokens)
+        draftedTokens = Int(clamping: wire.drafted)
+        acceptedTokens = Int(clamping: wire.accepted)
+        acceptanceRate = Self.share(acceptedTokens, of: draftedTokens)
+        errors = Int(clamping: wire.errors)
+        recovered = Int(clamping: wire.recovered)
+    }
+
+    private static func share(_ part: Int, of whole: Int) -> Double {
+        whole == 0 ? 0 : min(1, Double(part) / Double(whole))
     }
 }
 
@@ -81,6 +109,7 @@ extension JobSummary {
         job = wire.job
         state = wire.state
         model = wire.model
+        choice = Int(wire.choice)
         tokens = Int(clamping: wire.tokens)
         maximumTokens = Int(clamping: wire.maxTokens)
         worker = wire.worker

@@ -5,8 +5,11 @@ public struct Subscription: Sendable {
     /// The job's public name.
     public let job: JobID
 
-    /// The seed of all draws, whether it was asked for or chosen by the coordinator.
+    /// The seed of the stream's draws, whether it was asked for or chosen by the coordinator.
     public let seed: UInt64
+
+    /// Which of the job's streams it is, from 0.
+    public let choice: Int
 
     private let request: UInt64
     private let inbox: ClientInbox
@@ -15,6 +18,7 @@ public struct Subscription: Sendable {
     init(_ accepted: AcceptedJob, request: UInt64, inbox: ClientInbox) {
         job = accepted.job
         seed = accepted.seed
+        choice = accepted.choice
         self.request = request
         self.inbox = inbox
     }
@@ -24,7 +28,8 @@ public struct Subscription: Sendable {
         inbox.push(.detach(request: request))
     }
 
-    /// Gives the stream up: the callback is not called any more soon; a job that this subscription submitted is cancelled.
+    /// Gives the stream up: the callback is not called any more soon; a job that this client submitted is cancelled with the last
+    /// of its streams, unless one of them was detached.
     public func cancel() {
         inbox.push(.abandon(request: request))
     }

@@ -1,4 +1,5 @@
-import ApusModel
+public import ApusModel
+import ApusProtocol
 
 /// Consecutive tokens of one stream.
 ///
@@ -43,6 +44,27 @@ public struct TokenBatch: Sendable {
 
     /// The tokens' texts, joined.
     public var text: String { String(decoding: utf8, as: UTF8.self) }
+
+    /// Whether tokens have log probabilities, as far as they were asked for.
+    public var hasDetails: Bool { message.columns.hasDetails }
+
+    /// A token's log probability and alternatives.
+    ///
+    /// They are read at each call; whoever doesn't call it pays nothing.
+    ///
+    /// - Parameter offset: The token's place in the batch, from 0.
+    /// - Returns: The details; `nil` where the job asked for none.
+    public func detail(at offset: Int) -> TokenDetail? {
+        precondition((0..<count).contains(offset), "there is no token \(offset) in a batch of \(count)")
+        return TokenDetail(encoded: message.encodedDetail(at: tokens.lowerBound + offset))
+    }
+}
+
+extension TokenBatch {
+    /// Adds the tokens' details to columns that the tokens were added to as the last ones.
+    fileprivate func appendDetails(to columns: inout TokenColumns) {
+        columns.appendDetails(of: message.columns, tokens: tokens, bytes: message.detailRange(of: tokens))
+    }
 }
 
 extension TokenBatch: Sequence {
@@ -73,7 +95,8 @@ extension TokenBatch: Sequence {
             return Token(
                 index: batch.firstIndex + (place - batch.tokens.lowerBound),
                 id: TokenID(rawValue: columns.ids[place]),
-                text: String(decoding: columns.text[offset..<end], as: UTF8.self)
+                text: String(decoding: columns.text[offset..<end], as: UTF8.self),
+                encodedDetail: batch.message.encodedDetail(at: place)
             )
         }
     }
@@ -90,9 +113,34 @@ final class TokenMessage: Sendable {
     /// The message's columns; valid.
     let columns: TokenColumns
 
-    /// Shares columns that `TokenColumns.isValid` approved.
+    /// Where each token's details end; empty where no token has any.
+    private let detailEnds: [Int]
+
+    /// Shares columns; batches are made of those only that `TokenColumns.isValid` approved.
     init(_ columns: TokenColumns) {
         self.columns = columns
+        var ends: [Int] = []
+        if columns.hasDetails {
+            ends.reserveCapacity(columns.detailLengths.count)
+            var end = 0
+            for length in columns.detailLengths {
+                end += Int(length)
+                ends.append(end)
+            }
+        }
+        detailEnds = ends
+    }
+
+    /// The details of a token as they came; empty where it has none.
+    func encodedDetail(at token: Int) -> ArraySlice<UInt8> {
+        if detailEnds.isEmpty { return [] }
+        return columns.details[(token == 0 ? 0 : detailEnds[token - 1])..<detailEnds[token]]
+    }
+
+    /// Where the details of some tokens stand in `details`.
+    func detailRange(of tokens: Range<Int>) -> Range<Int> {
+        if detailEnds.isEmpty || tokens.isEmpty { return 0..<0 }
+        return (tokens.lowerBound == 0 ? 0 : detailEnds[tokens.lowerBound - 1])..<detailEnds[tokens.upperBound - 1]
     }
 }
 
@@ -115,6 +163,7 @@ struct BufferedRun: Sendable {
         columns.ids.append(contentsOf: batch.ids)
         columns.textLengths.append(contentsOf: batch.textLengths)
         columns.text.append(contentsOf: batch.utf8)
+        if columns.hasDetails || batch.hasDetails { batch.appendDetails(to: &columns) }
     }
 
     /// Gives the run away as one batch and starts an empty one.

@@ -20,7 +20,8 @@ public import ApusModel
 /// of tokens waits here; a consumer that stops reading stops the stream.
 ///
 /// Giving up: a consuming task that is cancelled gets `ApusError` with `cancelled`. That, and dropping the stream and its
-/// iterators before the end, cancels the job where `submit` made the stream; where `attach` did, the job goes on.
+/// iterators before the end, cancels the job where `submit` made the stream; where `attach` did, the job goes on. A job of several
+/// choices is cancelled when the last of its open streams is given up, unless one of them was detached.
 public struct TokenStream: AsyncSequence, Sendable {
     /// What comes.
     public typealias Element = StreamEvent
@@ -31,8 +32,15 @@ public struct TokenStream: AsyncSequence, Sendable {
     /// The job's public name.
     public let job: JobID
 
-    /// The seed of all draws, whether it was asked for or chosen by the coordinator.
+    /// The seed of the stream's draws; that of a job's first stream was asked for or chosen by the coordinator, and the others
+    /// follow from it.
     public let seed: UInt64
+
+    /// Which of the job's streams it is, from 0.
+    public let choice: Int
+
+    /// How many streams the job has.
+    public let choices: Int
 
     private let handle: StreamHandle
 
@@ -40,6 +48,8 @@ public struct TokenStream: AsyncSequence, Sendable {
     init(_ accepted: AcceptedJob, buffer: TokenBuffer) {
         job = accepted.job
         seed = accepted.seed
+        choice = accepted.choice
+        choices = accepted.choices
         handle = StreamHandle(buffer)
     }
 

@@ -73,6 +73,9 @@ public struct WorkerStatus: Hashable, Sendable, Codable {
     /// Its resident memory.
     public var memoryBytes: Int = 0
 
+    /// What its batch controller, its memory monitor and its caches see.
+    public var load: WorkerLoadStatus = WorkerLoadStatus()
+
     /// A worker of which nothing is known.
     public init() {}
 
@@ -101,5 +104,6 @@ public struct WorkerStatus: Hashable, Sendable, Codable {
         case incarnation
         case contextTokens = "context_tokens"
         case memoryBytes = "memory_bytes"
+        case load
     }
 }

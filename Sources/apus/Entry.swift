@@ -81,7 +81,7 @@ struct Apus: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "Serve", subcommands: [Up.self, CoordinatorCommand.self, WorkerCommand.self]),
             CommandGroup(name: "Jobs", subcommands: [Submit.self, Attach.self, Cancel.self, Jobs.self]),
-            CommandGroup(name: "Operate", subcommands: [Status.self, Drain.self]),
+            CommandGroup(name: "Operate", subcommands: [Status.self, Configure.self, Drain.self]),
         ]
     )
 }

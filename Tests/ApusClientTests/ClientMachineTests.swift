@@ -212,7 +212,7 @@ struct ClientMachineTests {
         #expect(machine.attach(1, from: 5, at: 0) == [Message.attach(1, from: 5, credit: 13)])
         let accepted = machine.received(Message.accepted(1, stream: 70), now: at(0))
         #expect(accepted == [.accept("b", AcceptedJob(job: job, seed: 42))])
-        #expect(machine.abandoned(request: 1, now: at(1)) == [Machine.detach(70)])
+        #expect(machine.abandoned(request: 1, now: at(1)) == [Machine.detach([70])])
         #expect(machine.openStreams == 0)
     }
 
@@ -222,7 +222,7 @@ struct ClientMachineTests {
         _ = machine.connected(now: at(0))
         _ = machine.attach(1, from: 5, at: 0)
         #expect(machine.abandoned(request: 1, now: at(0)) == [])
-        #expect(machine.received(Message.accepted(1, stream: 70), now: at(0)) == [Machine.detach(70)])
+        #expect(machine.received(Message.accepted(1, stream: 70), now: at(0)) == [Machine.detach([70])])
     }
 
     @Test("A cancellation is sent again on the next connection until it is answered")

@@ -29,10 +29,17 @@ enum Message {
         return .send(Apus_V1_Envelope(.submit(message)))
     }
 
-    static func attach(_ request: UInt64, from index: UInt64, credit: UInt64, job: JobID = job) -> Effect {
+    static func attach(
+        _ request: UInt64,
+        choice: UInt32 = 0,
+        from index: UInt64,
+        credit: UInt64,
+        job: JobID = job
+    ) -> Effect {
         var message = Apus_V1_Attach()
         message.request = request
         message.job = job.description
+        message.choice = choice
         message.fromIndex = index
         message.credit = credit
         return .send(Apus_V1_Envelope(.attach(message)))
@@ -51,12 +58,18 @@ enum Message {
         return .send(Apus_V1_Envelope(.credit(message)))
     }
 
-    static func accepted(_ request: UInt64, stream: UInt64, job: JobID = job) -> Apus_V1_Envelope.OneOf_Body {
+    static func accepted(
+        _ request: UInt64,
+        stream: UInt64,
+        choices: UInt32 = 0,
+        job: JobID = job
+    ) -> Apus_V1_Envelope.OneOf_Body {
         var message = Apus_V1_Accepted()
         message.request = request
         message.job = job.description
         message.stream = stream
         message.seed = 42
+        message.choices = choices
         return .accepted(message)
     }
 
@@ -129,19 +142,19 @@ extension ClientMachine where Follower == String, Caller == String {
         return machine
     }
 
-    mutating func submit(_ request: UInt64, key: String = "k", by follower: String = "a", at now: Double) -> [Effect] {
+    mutating func submit(_ request: UInt64, key: String = "k", by followers: String..., at now: Double) -> [Effect] {
         submitted(
             request: request,
             key: key,
             generation: generation,
-            follower: follower,
+            followers: followers.isEmpty ? ["a"] : followers,
             window: 8,
             now: at(now)
         )
     }
 
     mutating func attach(_ request: UInt64, from index: UInt64, by follower: String = "b", at now: Double) -> [Effect] {
-        attached(request: request, job: job, from: index, follower: follower, window: 8, now: at(now))
+        attached(request: request, job: job, choice: 0, from: index, follower: follower, window: 8, now: at(now))
     }
 
     /// What a message of tokens delivers, as texts, and what else it causes.

@@ -5,14 +5,15 @@ import ArgumentParser
 /// Follows a job's stream.
 struct Attach: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Follow a job's stream, from any index.",
+        abstract: "Follow one of a job's streams, from any index.",
         discussion: """
             Examples:
 
               apus attach 0c9f3v7k2m1qa
               apus attach 0c9f3v7k2m1qa --from 120 --output json
+              apus attach 0c9f3v7k2m1qa --choice 2
 
-            Ctrl-C stops following; the job goes on.
+            The events of --output json are those of `apus submit`. Ctrl-C stops following; the job goes on.
             """
     )
 
@@ -21,8 +22,14 @@ struct Attach: AsyncParsableCommand {
     @Option(name: .customLong("from"), help: ArgumentHelp("The first index to print.", valueName: "index"))
     var index: Int = 0
 
+    @Option(help: ArgumentHelp("Which of the job's streams, from 0.", valueName: "k"))
+    var choice: Int = 0
+
     @Option(help: ArgumentHelp("How to print the stream: text or json.", valueName: "format"))
     var output: StreamFormat = .text
+
+    @Flag(help: "Print the session's summary after the text, on the error output.")
+    var summary = false
 
     @Argument(help: "The job's id, as submit and jobs print it.")
     var job: JobID
@@ -34,8 +41,8 @@ struct Attach: AsyncParsableCommand {
     private func attach() async throws -> ExitStatus {
         try await ApusClient.withClient(client.configuration(name: "apus-attach")) { connection in
             let start = ContinuousClock.now
-            let stream = try await connection.attach(job, from: index)
-            return try await StreamPrinter(format: output).print(stream, since: start)
+            let stream = try await connection.attach(job, choice: choice, from: index)
+            return try await StreamPrinter(format: output, showsSummary: summary).print([stream], since: start)
         }
     }
 }

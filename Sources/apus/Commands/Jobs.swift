@@ -12,10 +12,11 @@ struct Jobs: AsyncParsableCommand {
               apus jobs
               apus jobs --limit 1000 --output json
 
-            With --output json there is one object a line, newest first: job, state,
-            priority, client, model, tokens, max_tokens, worker, attempts, continuity,
-            age_ms, key, and error for a failed job. A job's state is queued, streaming,
-            paused (its readers take no more) or the reason of its end.
+            With --output json there is one object a line, newest first: job, choice,
+            state, priority, client, model, tokens, max_tokens, worker, attempts,
+            continuity, age_ms, key, and error for a failed job. A job of several choices
+            has a line for each. A state is queued, streaming, paused (its readers take
+            no more) or the reason of its end.
             """
     )
 

@@ -22,6 +22,16 @@ struct Status: AsyncParsableCommand {
                 batch_limit tokens_per_second ttft_ms inter_token_ms queue_wait_ms
                 step_ms prefill_ms last_beat_ms failures tokens exactness
                 fingerprint incarnation context_tokens memory_bytes
+                load: memory refusing bound policy prompt_tokens cached_tokens
+                  cache_hit_rate cache_bytes granted_tokens granted_ahead_tokens
+                  lookahead_hit_rate drafted_tokens accepted_tokens acceptance_rate
+                  errors recovered
+
+            Shares are between 0 and 1. In the table, TTFT (to the first token) and ITL
+            (between tokens) are the median and the 95th percentile in ms; CACHE is the
+            share of the prompts' tokens that was found computed; MEM MB names the memory's
+            level (warning, pressure, critical) where it is not normal; EXACT says whether
+            the worker proved that its streams can be continued bit for bit.
 
             A worker's state is ready, draining, slow (much slower than its own
             history; its streams are hedged), quarantined (failed lately), suspect

@@ -14,9 +14,26 @@ struct Submit: AsyncParsableCommand {
               apus submit --temperature 0.8 --seed 7 --max-tokens 64 "Name three birds."
               cat letter.txt | apus submit --output json -
               apus submit --priority low --client-name reports "Sum the year up."
+              apus submit --message "user=Hi." --message "assistant=Yes?" "And now?"
+              apus submit --system "Be brief." --json-schema-file bird.json "A swift."
+              apus submit -n 3 --temperature 1 --summary "A name for a cat."
 
-            With --output json there is one object a line, its kind in `event`:
-            accepted, token (many), finished; or error. Ctrl-C cancels the job.
+            Several choices are printed one after the other, each under a line
+            `== choice K ==`; the first one as it comes.
+
+            With --output json there is one object a line, as it happens, its kind in
+            `event` and its stream in `choice`:
+              accepted: job choice seed (one a choice)
+              token: choice index id text; with --logprobs: logprob top (id text logprob)
+              finished: choice reason continuity attempts error (code message)
+                usage: prompt_tokens completion_tokens total_tokens
+                timings: queue_wait_ms ttft_ms total_ms, and stages: queue_ms dispatch_ms
+                  tokenize_ms prefill_ms sample_ms transfer_ms
+                summary: tokens_per_second end_to_end_tokens_per_second mean_token_ms
+                  p95_token_ms measured_tokens peak_memory_bytes errors recovered
+                  error_rate batch_size cached_prompt_tokens drafted_tokens accepted_tokens
+              error: code message retry_after_ms, where nothing else can come
+            What nobody measured is absent. Ctrl-C cancels the job.
             """
     )
 
@@ -42,11 +59,20 @@ struct Submit: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How to print the stream: text or json.", valueName: "format"))
     var output: StreamFormat = .text
 
+    @Flag(help: "Print the session's summary after the text, on the error output.")
+    var summary = false
+
     @Flag(help: "Print the job's id and leave the job running; follow it with `apus attach`.")
     var detach = false
 
-    @Argument(help: "The prompt; - reads it from the standard input.")
-    var prompt: String
+    @Argument(help: "The prompt; - reads it from the standard input. Not needed where there are messages.")
+    var prompt: String?
+
+    func validate() throws {
+        if prompt == nil, !generation.prompt.isChat {
+            throw ValidationError("Give a prompt, or a chat with --message.")
+        }
+    }
 
     func run() async throws {
         // Before Ctrl-C is trapped: a read that waits for its input can only be ended by the signal itself.
@@ -54,17 +80,22 @@ struct Submit: AsyncParsableCommand {
         try await BrokenStream.reported(as: output) { [self] in try await submit(try text.get()) }
     }
 
-    private func submit(_ prompt: String) async throws -> ExitStatus {
+    private func submit(_ prompt: String?) async throws -> ExitStatus {
         let request = try generation.request(prompt: prompt)
         let name = clientName ?? Self.defaultName(login: NSUserName())
         return try await ApusClient.withClient(client.configuration(name: name.text)) { connection in
             let start = ContinuousClock.now
-            let stream = try await connection.submit(request, key: key)
-            guard detach else { return try await StreamPrinter(format: output).print(stream, since: start) }
-            stream.detach()
+            let streams = try await connection.submitChoices(request, key: key)
+            guard detach else {
+                return try await StreamPrinter(format: output, showsSummary: summary).print(streams, since: start)
+            }
+            for stream in streams { stream.detach() }
             switch output {
-            case .text: try Terminal.write("\(stream.job)\n")
-            case .json: try Terminal.write(EventLines.accepted(job: stream.job, seed: stream.seed))
+            case .text: try Terminal.write("\(streams[0].job)\n")
+            case .json:
+                for stream in streams {
+                    try Terminal.write(EventLines.accepted(job: stream.job, choice: stream.choice, seed: stream.seed))
+                }
             }
             return .done
         }
@@ -78,26 +109,7 @@ struct Submit: AsyncParsableCommand {
     /// The prompt, from the argument or the standard input.
     ///
     /// - Throws: `invalidRequest` where the input is too long or no UTF-8.
-    private static func text(of argument: String) throws(ApusError) -> String {
-        guard argument == "-" else { return argument }
-        var bytes = Data()
-        // One byte over the limit is enough to know; validation names the limit.
-        while bytes.count <= Limits.promptBytes {
-            let part: Data?
-            do {
-                part = try FileHandle.standardInput.read(upToCount: Limits.promptBytes + 1 - bytes.count)
-            } catch {
-                throw ApusError(.invalidRequest, "the standard input can't be read: \(error.localizedDescription)")
-            }
-            guard let part, !part.isEmpty else { break }
-            bytes.append(part)
-        }
-        if bytes.count > Limits.promptBytes {
-            throw ApusError(.invalidRequest, "the prompt has more than the \(Limits.promptBytes) bytes that are taken")
-        }
-        guard let text = String(bytes: bytes, encoding: .utf8) else {
-            throw ApusError(.invalidRequest, "the standard input is not UTF-8 text")
-        }
-        return text
+    private static func text(of argument: String?) throws(ApusError) -> String? {
+        argument == "-" ? try InputText.readStandardInput(limit: Limits.promptBytes) : argument
     }
 }

@@ -17,6 +17,7 @@ struct WorkerCommand: AsyncParsableCommand {
               apus worker
               apus worker --coordinator tcp://10.0.0.5:5701 --model model.gguf
               apus worker --engine simulated --sim-step-us 2000
+              apus worker --describe | jq -r .chat_template
 
             Prints `READY worker=NAME model=MODEL slots=N coordinator=ENDPOINT` when it
             serves. A coordinator that is not there yet is waited for.
@@ -36,16 +37,25 @@ struct WorkerCommand: AsyncParsableCommand {
     )
     var name: WorkerName?
 
+    @Flag(help: "Load the model, print what it is as JSON, its chat template too, and end.")
+    var describe = false
+
     @OptionGroup var engine: EngineOptions
     @OptionGroup var server: ServerOptions
 
     func run() async throws {
         if engine.engine == .llama { LlamaProcess.settleThreads() }
+        guard !describe else {
+            let model = try EngineFactory.make(engine)()
+            return try Terminal.write(try JSONLine.encode(ModelDescription(model.description)))
+        }
         let name = name ?? Self.defaultName(host: ProcessInfo.processInfo.hostName, pid: getpid())
         let endpoint = coordinator ?? Environment.coordinator ?? "tcp://127.0.0.1:5701"
         let logger = server.logger(name.text)
         var configuration = WorkerConfiguration(coordinator: endpoint, name: name)
         configuration.batch = EngineFactory.batch(engine)
+        configuration.prefixCacheBytes = engine.prefixCacheMb << 20
+        configuration.memoryLimitBytes = engine.memoryLimitMb.map { UInt64($0) << 20 }
         let worker = try Worker(
             configuration: configuration,
             logger: logger,

@@ -8,4 +8,6 @@ extension WorkerName: ExpressibleByArgument {}
 extension ModelName: ExpressibleByArgument {}
 extension ClientName: ExpressibleByArgument {}
 extension Priority: ExpressibleByArgument {}
+extension ClientProfile: ExpressibleByArgument {}
+extension BatchPolicy: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -44,11 +44,44 @@ struct EngineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The batch controller never goes above this; default: the slots.", valueName: "n"))
     var maxBatch: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "How the batch is chosen: cost (by what steps cost here), or aimd (up and down by one).",
+            valueName: "policy"
+        )
+    )
+    var batchPolicy: BatchPolicy = .cost
+
+    @Option(help: ArgumentHelp("The time between tokens that batches keep, in milliseconds.", valueName: "ms"))
+    var interTokenMs: Int = 100
+
+    @Option(help: ArgumentHelp("The most tokens of a prompt in one pass.", valueName: "tokens"))
+    var prefillChunk: Int?
+
+    @Option(help: ArgumentHelp("Memory for computed beginnings of prompts; 0 keeps none.", valueName: "MB"))
+    var prefixCacheMb: Int = 256
+
+    @Option(
+        help: ArgumentHelp(
+            "Memory at which the worker counts as full; default: the limits of its control group and machine.",
+            valueName: "MB"
+        )
+    )
+    var memoryLimitMb: Int?
+
     @Option(help: ArgumentHelp("Simulated: time of a step, in microseconds.", valueName: "us"))
     var simStepUs: Double?
 
     @Option(help: ArgumentHelp("Simulated: time that each stream adds to a step, in microseconds.", valueName: "us"))
     var simRowUs: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Simulated: time that each token of context adds to a step, in microseconds.",
+            valueName: "us"
+        )
+    )
+    var simContextUs: Double?
 
     @Option(help: ArgumentHelp("Simulated: time of a prompt token, in microseconds.", valueName: "us"))
     var simPrefillUs: Double?
@@ -62,9 +95,17 @@ struct EngineOptions: ParsableArguments {
     func validate() throws {
         for (name, value) in [
             ("--threads", threads), ("--slots", slots), ("--context", context), ("--min-batch", minBatch),
-            ("--max-batch", maxBatch),
+            ("--max-batch", maxBatch), ("--inter-token-ms", interTokenMs), ("--prefill-chunk", prefillChunk),
+            ("--memory-limit-mb", memoryLimitMb),
         ] {
             if let value, value < 1 { throw ValidationError("\(name) is \(value); it must be 1 or more.") }
+        }
+        for (name, value) in [("--prefix-cache-mb", prefixCacheMb), ("--memory-limit-mb", memoryLimitMb ?? 1)]
+        where !(0...1 << 30).contains(value) {
+            throw ValidationError("\(name) is \(value); it must be between 0 and \(1 << 30).")
+        }
+        if interTokenMs > 60_000 {
+            throw ValidationError("--inter-token-ms is \(interTokenMs); at most 60000, a minute, is possible.")
         }
         if let slots, slots > Limits.slots {
             throw ValidationError("--slots is \(slots); at most \(Limits.slots) are possible.")
@@ -73,7 +114,8 @@ struct EngineOptions: ParsableArguments {
             throw ValidationError("--max-batch is \(maxBatch), below --min-batch, which is \(minBatch).")
         }
         for (name, value) in [
-            ("--sim-step-us", simStepUs), ("--sim-row-us", simRowUs), ("--sim-prefill-us", simPrefillUs),
+            ("--sim-step-us", simStepUs), ("--sim-row-us", simRowUs), ("--sim-context-us", simContextUs),
+            ("--sim-prefill-us", simPrefillUs),
         ] {
             if let value, !(value >= 0 && value <= 1e9) {
                 throw ValidationError("\(name) is \(value); it must be between 0 and 1000000000.")
@@ -99,8 +141,14 @@ struct EngineOptions: ParsableArguments {
         add("--slots", slots)
         add("--context", context)
         add("--max-batch", maxBatch)
+        add("--batch-policy", batchPolicy.rawValue)
+        add("--inter-token-ms", interTokenMs)
+        add("--prefill-chunk", prefillChunk)
+        add("--prefix-cache-mb", prefixCacheMb)
+        add("--memory-limit-mb", memoryLimitMb)
         add("--sim-step-us", simStepUs)
         add("--sim-row-us", simRowUs)
+        add("--sim-context-us", simContextUs)
         add("--sim-prefill-us", simPrefillUs)
         add("--sim-ends-one-in", simEndsOneIn)
         return arguments

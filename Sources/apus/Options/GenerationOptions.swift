@@ -3,6 +3,15 @@ import ArgumentParser
 
 /// What to generate.
 struct GenerationOptions: ParsableArguments {
+    @OptionGroup(title: "Prompt")
+    var prompt: PromptOptions
+
+    @OptionGroup(title: "Sampling")
+    var sampling: SamplingOptions
+
+    @OptionGroup(title: "Output")
+    var constraint: ConstraintOptions
+
     @Option(
         help: ArgumentHelp(
             "The model's served name; default $APUS_MODEL, then the only model that the cluster serves.",
@@ -14,23 +23,34 @@ struct GenerationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The most tokens to generate.", valueName: "n"))
     var maxTokens: Int = 256
 
-    @Option(help: ArgumentHelp("0 takes the most likely token; higher values vary more.", valueName: "t"))
-    var temperature: Double = 0
-
-    @Option(help: ArgumentHelp("Draw from the K most likely tokens only; 0 is off.", valueName: "k"))
-    var topK: Int = 0
-
-    @Option(help: ArgumentHelp("Draw from the most likely tokens that make up P together; 1 is off.", valueName: "p"))
-    var topP: Double = 1
-
-    @Option(help: ArgumentHelp("The seed of all draws; the same seed gives the same text.", valueName: "s"))
-    var seed: UInt64?
+    @Option(help: ArgumentHelp("The model's end and stop texts count only after so many tokens.", valueName: "n"))
+    var minTokens: Int = 0
 
     @Option(
         parsing: .singleValue,
         help: ArgumentHelp("A text that ends the output; may be given several times.", valueName: "text")
     )
     var stop: [String] = []
+
+    @Flag(help: "Go on past the model's end-of-generation token.")
+    var ignoreEos = false
+
+    @Flag(help: "Show special tokens, like those of a chat template.")
+    var showSpecial = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Log probabilities with each token, and those of the N likeliest tokens; seen with --output json.",
+            valueName: "n"
+        )
+    )
+    var logprobs: Int?
+
+    @Option(
+        name: [.customShort("n"), .customLong("choices")],
+        help: ArgumentHelp("Streams of the job, each with a seed of its own.", valueName: "n")
+    )
+    var choices: Int = 1
 
     @Option(
         help: ArgumentHelp("The most seconds until the job's end; default: the coordinator's.", valueName: "seconds")
@@ -45,41 +65,68 @@ struct GenerationOptions: ParsableArguments {
     )
     var priority: Priority = .normal
 
-    @Flag(help: "Send the prompt as it is, without the model's chat template.")
-    var raw = false
+    @Option(help: ArgumentHelp("The time between tokens to keep; default: the worker's target.", valueName: "ms"))
+    var interTokenMs: Int?
 
-    @Flag(help: "Go on past the model's end-of-generation token.")
-    var ignoreEos = false
+    @Option(
+        help: ArgumentHelp("Tokens that may share a message once the stream is under way; default 1.", valueName: "n")
+    )
+    var transferTokens: Int?
+
+    @Option(help: ArgumentHelp("Who shows the stream, which sets --transfer-tokens.", valueName: "profile"))
+    var clientProfile: ClientProfile?
+
+    @Flag(help: "Don't guess tokens ahead; the output is the same.")
+    var noSpeculation = false
+
+    func validate() throws {
+        if transferTokens != nil, clientProfile != nil {
+            throw ValidationError("--client-profile sets --transfer-tokens; give one of them.")
+        }
+        if let interTokenMs, !(1...60_000).contains(interTokenMs) {
+            throw ValidationError("--inter-token-ms is \(interTokenMs); it must be between 1 and 60000.")
+        }
+    }
 
     /// The request for a prompt.
     ///
-    /// - Throws: `invalidRequest` for the first bad parameter.
-    func request(prompt: String) throws(ApusError) -> GenerationRequest {
-        var name: ModelName?
-        if let text = model ?? Environment.model.map({ Environment.servedName(of: $0) }) {
-            guard let valid = ModelName(text) else {
-                throw ApusError(
-                    .invalidRequest,
-                    "'\(text)' is no model's name: at most \(Limits.nameBytes) letters, digits, dots, hyphens, underscores"
-                )
-            }
-            name = valid
-        }
+    /// - Parameter text: The prompt; `nil` where the messages say all.
+    /// - Returns: The request, checked.
+    /// - Throws: `invalidRequest` for the first bad parameter, and for a constraint's file that can't be read.
+    func request(prompt text: String?) throws(ApusError) -> GenerationRequest {
         if let deadline, !(deadline > 0 && deadline <= 31_536_000) {
             throw ApusError(.invalidRequest, "--deadline is \(deadline); it must be above 0 and at most a year")
         }
-        let request = GenerationRequest(
-            model: name,
-            prompt: prompt,
-            isRaw: raw,
+        var request = GenerationRequest(
+            model: try servedName(),
             maximumTokens: maxTokens,
-            sampling: SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed),
+            sampling: sampling.parameters,
             stop: stop,
             ignoresEndOfGeneration: ignoreEos,
             deadline: deadline.map { .milliseconds(max(1, Int64($0 * 1000))) },
-            priority: priority
+            priority: priority,
+            minimumTokens: minTokens,
+            showsSpecialTokens: showSpecial,
+            constraint: try constraint.constraint(),
+            logprobs: logprobs,
+            choices: choices,
+            interTokenTarget: interTokenMs.map { .milliseconds($0) },
+            transferTokens: transferTokens ?? clientProfile?.transferTokens ?? 1,
+            speculates: !noSpeculation
         )
+        prompt.fill(&request, prompt: text)
         try request.validate()
         return request
+    }
+
+    private func servedName() throws(ApusError) -> ModelName? {
+        guard let text = model ?? Environment.model.map({ Environment.servedName(of: $0) }) else { return nil }
+        guard let name = ModelName(text) else {
+            throw ApusError(
+                .invalidRequest,
+                "'\(text)' is no model's name: at most \(Limits.nameBytes) letters, digits, dots, hyphens, underscores"
+            )
+        }
+        return name
     }
 }

@@ -5,6 +5,9 @@ struct BrokenStream: Error {
     /// Why.
     let error: ApusError
 
+    /// Which of the job's streams, where it has several.
+    var choice: Int?
+
     /// The status of the command: an accepted job has failed, whatever would be wrong input before its acceptance.
     var status: ExitStatus {
         let status = ExitStatus(error)
@@ -21,15 +24,15 @@ struct BrokenStream: Error {
         as format: StreamFormat,
         _ work: @escaping @Sendable () async throws -> ExitStatus
     ) async throws {
-        func report(_ error: ApusError, _ status: ExitStatus) throws -> CommandExit {
-            if format == .json { try Terminal.write(EventLines.error(error)) }
+        func report(_ error: ApusError, choice: Int? = nil, _ status: ExitStatus) throws -> CommandExit {
+            if format == .json { try Terminal.write(EventLines.error(error, choice: choice)) }
             return CommandExit(status, error.message)
         }
         let status: ExitStatus
         do {
             status = try await Interruption.interruptible(work)
         } catch let broken as BrokenStream {
-            throw try report(broken.error, broken.status)
+            throw try report(broken.error, choice: broken.choice, broken.status)
         } catch let error as ApusError {
             throw try report(error, ExitStatus(error))
         }

@@ -23,6 +23,33 @@ struct JSONText {
         bytes.append(contentsOf: rounded.isFinite ? "\(rounded)".utf8 : "0".utf8)
     }
 
+    /// Adds the logarithm of a probability with at most six decimals; one that JSON can't say is `leastLogprob`.
+    mutating func add(logprob name: String, _ value: Float) {
+        begin(name)
+        let bounded = value >= Float(Self.leastLogprob) ? min(Double(value), 0) : Self.leastLogprob
+        bytes.append(contentsOf: "\((bounded * 1e6).rounded() / 1e6 + 0)".utf8)
+    }
+
+    /// What stands for the logarithm of a probability of zero, as in OpenAI's API.
+    static let leastLogprob = -9999.0
+
+    /// Adds a list of objects.
+    mutating func add<Element>(
+        _ name: String,
+        _ elements: some Sequence<Element>,
+        _ build: (inout JSONText, Element) -> Void
+    ) {
+        begin(name)
+        bytes.append(UInt8(ascii: "["))
+        for (place, element) in elements.enumerated() {
+            if place > 0 { bytes.append(UInt8(ascii: ",")) }
+            var object = JSONText()
+            build(&object, element)
+            bytes.append(contentsOf: object.closed)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
     /// Adds an object.
     mutating func add(_ name: String, _ build: (inout JSONText) -> Void) {
         begin(name)

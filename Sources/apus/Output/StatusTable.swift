@@ -3,6 +3,9 @@ import Foundation
 
 /// A cluster's status as people read it.
 enum StatusTable {
+    /// The most characters of a line.
+    static let width = 120
+
     /// The status's lines.
     static func lines(_ status: ClusterStatus) -> [String] {
         let streams = status.streams
@@ -13,40 +16,54 @@ enum StatusTable {
                 + "\(streams.failed) failed  \(streams.cancelled) cancelled  \(status.failovers) failovers  "
                 + "\(status.hedges) hedges",
             "tokens      \(status.tokens) total  \(decimal(status.tokensPerSecond))/s",
-            "times (ms)  first token \(quantiles(status.firstToken))  between tokens \(quantiles(status.interToken))  "
-                + "queue \(quantiles(status.queueWait))",
+            "p50/95/99   first token \(quantiles(status.firstToken))  "
+                + "between tokens \(quantiles(status.interToken))  queue \(quantiles(status.queueWait))  (ms)",
             "load        \(status.clients) clients  \(status.rejected) rejected  \(status.malformed) malformed  "
-                + "\(status.stale) stale rows  \(megabytes(status.memoryBytes)) MB  "
+                + "\(status.stale) stale rows  \(megabytes(UInt64(clamping: status.memoryBytes))) MB  "
                 + "\(decimal(status.processorMilliseconds / 1000)) s of processor",
             "",
         ]
         if status.workers.isEmpty { return lines + ["no workers; start one with `apus worker`"] }
         var table = TextTable([
-            "WORKER", ">PID", "HOST", "MODEL", "ENGINE", "STATE", ">SLOTS", ">BATCH", ">TOK/S", ">TTFT P50/P95",
-            ">ITL P50/P95", ">BEAT", ">FAILS", ">TOKENS", ">MB", "CLASS", "FINGERPRINT",
+            "WORKER", ">PID", "MODEL", "STATE", ">SLOTS", ">BATCH", ">TOK/S", ">TTFT", ">ITL", ">MEM MB", ">CACHE",
+            ">FAILS", "EXACT",
         ])
         for worker in status.workers {
             table.add([
-                worker.name, String(worker.pid), worker.host, worker.model, worker.engine, worker.state,
-                "\(worker.active)/\(worker.slots)", "\(worker.batchSize)/\(worker.batchLimit)",
-                decimal(worker.tokensPerSecond), pair(worker.firstToken), pair(worker.interToken),
-                "\(worker.lastBeatMilliseconds) ms", String(worker.failures), String(worker.tokens),
-                megabytes(worker.memoryBytes), worker.exactness, String(worker.fingerprint.prefix(8)),
+                worker.name, String(worker.pid), worker.model, worker.state, "\(worker.active)/\(worker.slots)",
+                "\(worker.batchSize)/\(worker.batchLimit)", decimal(worker.tokensPerSecond), pair(worker.firstToken),
+                pair(worker.interToken), memory(worker), cacheHits(worker.load), String(worker.failures),
+                exact(worker),
             ])
         }
-        lines += table.lines
+        lines += table.lines(fitting: width, shortening: ["WORKER", "MODEL"])
         return lines
     }
 
+    private static func memory(_ worker: WorkerStatus) -> String {
+        if worker.memoryBytes == 0 { return "-" }
+        let size = megabytes(UInt64(clamping: worker.memoryBytes))
+        return ["", "normal"].contains(worker.load.memory) ? size : "\(worker.load.memory) \(size)"
+    }
+
+    private static func exact(_ worker: WorkerStatus) -> String {
+        worker.exactness.isEmpty ? "-" : worker.exactness == "exact" ? "yes" : "no"
+    }
+
+    private static func cacheHits(_ load: WorkerLoadStatus) -> String {
+        load.promptTokens == 0 ? "-" : "\(Int(load.cacheHitRate * 100)) %"
+    }
+
     private static func quantiles(_ times: Quantiles) -> String {
-        times.count == 0 ? "-" : "p50 \(decimal(times.p50)) p95 \(decimal(times.p95)) p99 \(decimal(times.p99))"
+        times.count == 0 ? "-" : "\(decimal(times.p50))/\(decimal(times.p95))/\(decimal(times.p99))"
     }
 
     private static func pair(_ times: Quantiles) -> String {
         times.count == 0 ? "-" : "\(decimal(times.p50))/\(decimal(times.p95))"
     }
 
-    private static func megabytes(_ bytes: Int) -> String { bytes == 0 ? "-" : String(bytes >> 20) }
+    /// Whole megabytes.
+    static func megabytes(_ bytes: UInt64) -> String { String(bytes >> 20) }
 
     /// A number with as many decimals as its size deserves.
     static func decimal(_ value: Double) -> String {

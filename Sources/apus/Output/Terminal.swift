@@ -53,7 +53,12 @@ enum Terminal {
 
     /// Says on the error output what went wrong.
     static func complain(_ message: String) {
-        printError(colours ? "\u{1b}[31merror:\u{1b}[0m \(message)" : "error: \(message)")
+        printError(complaint(message))
+    }
+
+    /// The line that says what went wrong.
+    static func complaint(_ message: String) -> String {
+        colours ? "\u{1b}[31merror:\u{1b}[0m \(message)" : "error: \(message)"
     }
 
     /// Warns on the error output.

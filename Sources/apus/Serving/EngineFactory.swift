@@ -28,7 +28,10 @@ enum EngineFactory {
     static func batch(_ options: EngineOptions) -> BatchController.Settings {
         BatchController.Settings(
             minimum: options.minBatch,
-            maximum: options.maxBatch ?? max(options.minBatch, slots(options))
+            maximum: options.maxBatch ?? max(options.minBatch, slots(options)),
+            targetLatency: .milliseconds(options.interTokenMs),
+            longestLatency: .milliseconds(2 * options.interTokenMs),
+            policy: options.batchPolicy
         )
     }
 
@@ -43,6 +46,10 @@ enum EngineFactory {
         if let context = options.context { configuration.contextTokens = context }
         if let time = options.simStepUs { configuration.stepMicroseconds = time }
         if let time = options.simRowUs { configuration.stepMicrosecondsPerRow = time }
+        if let time = options.simContextUs { configuration.stepMicrosecondsPerContextToken = time }
+        if let tokens = options.prefillChunk {
+            configuration.prefillChunk = max(tokens, configuration.prefillQuantum)
+        }
         if let time = options.simPrefillUs { configuration.prefillMicrosecondsPerToken = time }
         if let number = options.simEndsOneIn { configuration.endsOneTokenIn = number }
         configuration.stampsTime = options.simStampTime
@@ -64,6 +71,7 @@ enum EngineFactory {
         if let threads = options.threads { configuration.threads = threads }
         configuration.slots = slots(options)
         if let context = options.context { configuration.contextTokens = context }
+        if let tokens = options.prefillChunk { configuration.prefillChunk = tokens }
         return configuration
     }
 }
