@@ -57,7 +57,8 @@ let package = Package(
         .systemLibrary(name: "CLlama"),
 
         // Layer 1: pure.
-        .target(name: "ApusModel", swiftSettings: strict),
+        .target(name: "ApusGrammar", swiftSettings: strict),
+        .target(name: "ApusModel", dependencies: ["ApusGrammar"], swiftSettings: strict),
         .target(
             name: "ApusCore",
             dependencies: [
@@ -74,12 +75,21 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "ApusModel"], swiftSettings: strict),
-        .target(name: "ApusEngine", dependencies: ["ApusModel", "ApusCore"], swiftSettings: strict),
+        .target(
+            name: "ApusEngine",
+            dependencies: [
+                "ApusModel", "ApusGrammar", "ApusCore", .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
 
         // Layer 3: engines, the durable log, measurement.
         .target(
             name: "ApusLlama",
-            dependencies: ["ApusModel", "ApusEngine", .target(name: "CLlama", condition: .when(traits: ["Llama"]))],
+            dependencies: [
+                "ApusModel", "ApusGrammar", "ApusEngine",
+                .target(name: "CLlama", condition: .when(traits: ["Llama"])),
+            ],
             swiftSettings: strict + llamaFlags,
             linkerSettings: llamaLinking
         ),
@@ -162,6 +172,7 @@ let package = Package(
             dependencies: [],
             swiftSettings: strict
         ),
+        .testTarget(name: "ApusGrammarTests", dependencies: ["ApusGrammar"], swiftSettings: strict),
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),
         .testTarget(name: "ApusJournalTests", dependencies: ["ApusModel", "ApusJournal"], swiftSettings: strict),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusModel", "ApusCore"], swiftSettings: strict),
@@ -216,6 +227,11 @@ let package = Package(
             dependencies: [
                 "ApusModel", "ApusClient", "apus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusBenchTests",
+            dependencies: ["ApusModel", "apus-bench"],
             swiftSettings: strict
         ),
         .testTarget(

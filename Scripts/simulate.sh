@@ -5,13 +5,14 @@
 #   Scripts/simulate.sh speed      seeds/s on one core, clusters of 5 workers and 50 streams
 #   Scripts/simulate.sh scale      10 to 10,000 workers, half of them killed at once
 #   Scripts/simulate.sh policies   round robin, least loaded and Apus's placement under the same load
+#   Scripts/simulate.sh batching   cost and aimd choose one worker's batches, under the same load that changes
 #   Scripts/simulate.sh ...        anything else goes to apus-sim as it is; --help lists it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
 '' | -h)
-    sed -n '2,8p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'
     [ "${1:-}" = -h ] && exit 0
     exit 2
     ;;
@@ -42,6 +43,7 @@ ci)
     ;;
 speed) exec "$sim" --seeds 5000 --threads 1 --workers 5 --streams 50 "${@:2}" ;;
 scale) exec "$sim" --scale "${@:2}" ;;
+batching) exec "$sim" --batching "${@:2}" ;;
 policies) exec "$sim" --policies "${@:2}" ;;
 *) exec "$sim" "$@" ;;
 esac

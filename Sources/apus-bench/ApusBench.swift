@@ -6,8 +6,15 @@ struct ApusBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus-bench",
         abstract: "Measures a cluster of real processes on this machine.",
-        discussion: "Every figure is measured in the run that prints it. Workers are simulated and say so.",
-        subcommands: [RelayBench.self, FailoverBench.self, StreamsBench.self, BareRole.self]
+        discussion: """
+            Every figure is measured in the run that prints it. Workers of relay, failover, streams and controllers are \
+            simulated and say so; the others have a real model.
+            """,
+        subcommands: [
+            RelayBench.self, FailoverBench.self, StreamsBench.self, PipelineBench.self, StallBench.self,
+            SpeculationBench.self, PrefixBench.self, MemoryBench.self, ControllersBench.self, ExactnessBench.self,
+            BareRole.self,
+        ]
     )
 }
 

@@ -38,6 +38,13 @@ struct Figures {
         return rank >= sorted.count ? last : sorted[max(0, rank - 1)]
     }
 
+    /// The value in the middle; the mean of the two in the middle where their number is even, NaN of none.
+    static func median(_ values: [Double]) -> Double {
+        guard !values.isEmpty else { return .nan }
+        let sorted = values.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+
     /// Prints the table; a row that misses its goal says so.
     func printTable() {
         let width = rows.map(\.name.count).max() ?? 0
