@@ -65,7 +65,7 @@ extension Pipeline {
         )
     }
 
-    /// Ends an attempt that can't go on; the error says at which token.
+    /// Ends an attempt that can't go on; the end says at which token.
     mutating func fail(_ key: Int, _ error: ApusError) {
         attempts[key].meter.errors += 1
         counters.errors += 1

@@ -155,15 +155,16 @@ extension Pipeline {
 
     // MARK: Rows
 
+    /// Puts a stream's last token into the pass.
+    private mutating func feed(_ row: StepPlan.Row) {
+        let token = CollectionOfOne(attempts[row.key].lastToken)
+        pass.append(token, to: row.slot, at: row.position, drawing: row.index)
+    }
+
     mutating func runRows(began: Timestamp, into result: inout StepResult) {
         pass.removeAll(kind: .drawn)
         for row in plan.rows {
-            pass.append(
-                CollectionOfOne(attempts[row.key].lastToken),
-                to: row.slot,
-                at: row.position,
-                drawing: row.index
-            )
+            feed(row)
         }
         do throws(ApusError) {
             try engine.run(pass, into: &outcome)
@@ -239,12 +240,7 @@ extension Pipeline {
         }
         for row in plan.rows {
             pass.removeAll(kind: .drawn)
-            pass.append(
-                CollectionOfOne(attempts[row.key].lastToken),
-                to: row.slot,
-                at: row.position,
-                drawing: row.index
-            )
+            feed(row)
             do throws(ApusError) {
                 try engine.run(pass, into: &outcome)
                 passCompleted()

@@ -45,9 +45,6 @@ package struct ResendBuffer: Sendable {
     /// Whether every kept token has been taken.
     package var isTaken: Bool { taken == tokens.count }
 
-    /// The index of the first token that has not been taken.
-    package var nextToTake: Int { firstIndex + taken }
-
     /// Keeps the next token.
     ///
     /// - Parameters:

@@ -189,7 +189,7 @@ struct EngineWork {
         if steps.isEmpty { steps.append(loop.gauge.step) }
         steps[0].cachedBlocks = blocks.cached
         steps[0].evictedBlocks = blocks.evicted
-        if !firstTokens.isEmpty, !steps.isEmpty { steps[0].firstTokens = firstTokens.map { Apus_V1_FirstToken($0) } }
+        if !firstTokens.isEmpty { steps[0].firstTokens = firstTokens.map { Apus_V1_FirstToken($0) } }
         send(steps, now: now)
     }
 

@@ -131,7 +131,10 @@ extension Worker {
         loop.gauge.show(memoryBytes: report.residentBytes)
         loop.gauge.show(memory: report.level, isRefusing: report.level == .critical)
         loop.mailbox.post(.memory(report.effects, report.level, residentBytes: report.residentBytes))
-        if let stability = network.measured(isConnected: enlistment.isConnected, waits: sendingSince != nil) {
+        // A coordinator that was not there yet says nothing of the network.
+        if hasBeenReady,
+            let stability = network.measured(isConnected: enlistment.isConnected, waits: sendingSince != nil)
+        {
             loop.mailbox.post(.configure(WorkerSettings(networkStability: stability)))
         }
         for case .report(let level) in report.effects {

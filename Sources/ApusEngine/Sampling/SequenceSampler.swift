@@ -50,9 +50,6 @@ public struct SequenceSampler {
         }
     }
 
-    /// Whether the first draw or a later one needs the tokens before it at all.
-    public var usesHistory: Bool { ledger != nil || search != nil }
-
     /// Takes the output's next token; a sampler that accepted a history goes on as the one that drew it.
     public mutating func accept(_ token: TokenID) {
         generated += 1
