@@ -34,6 +34,8 @@ public struct ApusError: Error, Hashable, Sendable {
         case nameTaken = "name_taken"
         /// The server is draining and takes no new work.
         case shuttingDown = "shutting_down"
+        /// The coordinator can't write its journal now, so that it promises nothing; `retryAfter` says when to try again.
+        case journalUnavailable = "journal_unavailable"
         /// A message kind that this side does not know.
         case unsupported
         /// A failure with no better name.
@@ -46,7 +48,7 @@ public struct ApusError: Error, Hashable, Sendable {
     /// What happened and what to do about it, in one or two plain sentences without prompt text.
     public let message: String
 
-    /// For `overloaded`: how long to wait before the next try.
+    /// For `overloaded` and `journalUnavailable`: how long to wait before the next try.
     public let retryAfter: Duration?
 
     /// Describes a failure.
@@ -64,7 +66,7 @@ public struct ApusError: Error, Hashable, Sendable {
     /// Whether the same request may succeed later.
     public var isRetriable: Bool {
         switch code {
-        case .overloaded, .unreachable, .timeout, .shuttingDown: true
+        case .overloaded, .unreachable, .timeout, .shuttingDown, .journalUnavailable: true
         default: false
         }
     }

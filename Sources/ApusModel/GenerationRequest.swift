@@ -61,6 +61,9 @@ public struct GenerationRequest: Hashable, Sendable {
     /// Whether the worker may guess tokens ahead where that is faster; the output does not depend on it.
     public var speculates: Bool
 
+    /// How much of the job survives the coordinator.
+    public var durability: Durability
+
     /// Describes a generation.
     public init(
         model: ModelName? = nil,
@@ -80,7 +83,8 @@ public struct GenerationRequest: Hashable, Sendable {
         choices: Int = 1,
         interTokenTarget: Duration? = nil,
         transferTokens: Int = 1,
-        speculates: Bool = true
+        speculates: Bool = true,
+        durability: Durability = .released
     ) {
         self.model = model
         self.prompt = prompt
@@ -100,6 +104,7 @@ public struct GenerationRequest: Hashable, Sendable {
         self.interTokenTarget = interTokenTarget
         self.transferTokens = transferTokens
         self.speculates = speculates
+        self.durability = durability
     }
 
     /// The chat that goes to the model's template: the messages, or the prompt as the user's.

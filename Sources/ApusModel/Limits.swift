@@ -21,7 +21,10 @@ public enum Limits {
     public static let promptTokens = frameBytes
 
     /// Tokens that a stream may generate: with its prompt, an assignment that carries them as history still fits into a frame.
-    public static let maximumTokens = 100_000
+    public static let maximumTokens = 1_000_000
+
+    /// Tokens of a history in one message: beside the largest request they fit into a frame.
+    public static let historyTokens = 65_536
 
     /// Bytes in a worker's, a model's or a client's name: fits a terminal column and a metric label.
     public static let nameBytes = 64

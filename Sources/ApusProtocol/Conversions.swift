@@ -22,6 +22,27 @@ extension Priority {
     }
 }
 
+extension Durability {
+    /// The number on the wire: 0 is `released`, so that a request that says nothing has it.
+    package var wireNumber: UInt32 {
+        switch self {
+        case .released: 0
+        case .accepted: 1
+        case .none: 2
+        }
+    }
+
+    /// The durability that a peer sent; `nil` for a number that stands for none.
+    package init?(wireNumber: UInt32) {
+        switch wireNumber {
+        case 0: self = .released
+        case 1: self = .accepted
+        case 2: self = .none
+        default: return nil
+        }
+    }
+}
+
 extension Apus_V1_TokenColumns {
     /// The wire form of token columns.
     package init(_ columns: TokenColumns) {

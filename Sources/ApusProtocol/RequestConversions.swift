@@ -26,6 +26,7 @@ extension Apus_V1_Request {
         interTokenMs = request.interTokenTarget.map { UInt32(clamping: max(1, $0.nanoseconds / 1_000_000)) } ?? 0
         transferTokens = request.transferTokens == 1 ? 0 : UInt32(clamping: request.transferTokens)
         noSpeculation = !request.speculates
+        durability = request.durability.wireNumber
         messages = request.messages.map { message in
             var wire = Apus_V1_ChatMessage()
             wire.role = message.role
@@ -56,6 +57,12 @@ extension GenerationRequest {
                 "priority is \(wire.priority); it must be 0 (normal), 1 (high) or 2 (low)"
             )
         }
+        guard let durability = Durability(wireNumber: wire.durability) else {
+            throw ApusError(
+                .invalidRequest,
+                "durability is \(wire.durability); it must be 0 (released), 1 (accepted) or 2 (none)"
+            )
+        }
         self.init(
             model: model,
             prompt: wire.prompt,
@@ -74,7 +81,8 @@ extension GenerationRequest {
             choices: wire.choices == 0 ? 1 : Int(wire.choices),
             interTokenTarget: wire.interTokenMs == 0 ? nil : .milliseconds(Int64(wire.interTokenMs)),
             transferTokens: wire.transferTokens == 0 ? 1 : Int(wire.transferTokens),
-            speculates: !wire.noSpeculation
+            speculates: !wire.noSpeculation,
+            durability: durability
         )
         try validate()
     }

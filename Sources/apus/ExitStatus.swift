@@ -18,7 +18,8 @@ enum ExitStatus: Int32, Sendable {
         self =
             switch error.code {
             case .invalidRequest, .unknownModel, .promptTooLong, .notFound, .keyConflict, .nameTaken: .usage
-            case .overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown: .unavailable
+            case .overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown, .journalUnavailable:
+                .unavailable
             case .cancelled: .interrupted
             case .deadlineExceeded, .attemptsExhausted, .engineFailure, .protocolViolation, .unsupported,
                 .internalFailure:

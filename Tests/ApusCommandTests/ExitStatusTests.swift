@@ -33,7 +33,9 @@ struct ExitStatusTests {
         let usage: Set<ApusError.Code> = [
             .invalidRequest, .unknownModel, .promptTooLong, .notFound, .keyConflict, .nameTaken,
         ]
-        let unavailable: Set<ApusError.Code> = [.overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown]
+        let unavailable: Set<ApusError.Code> = [
+            .overloaded, .unreachable, .timeout, .versionMismatch, .shuttingDown, .journalUnavailable,
+        ]
         for code in ApusError.Code.allCases {
             let expected: apus.ExitStatus =
                 code == .cancelled

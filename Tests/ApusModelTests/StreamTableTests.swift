@@ -26,4 +26,23 @@ import Testing
         #expect(table[StreamID(rawValue: 99_990)] == nil)
         #expect(table.remove(StreamID(rawValue: 5)) == nil)
     }
+
+    @Test func `Streams far below the others take no more room than a few, wherever the others go`() {
+        var table = StreamTable()
+        table.insert(StreamID(rawValue: 1 << 40), at: 0)
+        for number: UInt64 in [7, 900, 500_000] { table.insert(StreamID(rawValue: number), at: Int(number)) }
+        #expect(table.count == 4)
+        #expect(table.newest(3) == [0, 500_000, 900])
+        table.insert(StreamID(rawValue: 900), at: 901)
+        #expect(table.count == 4)
+        #expect(table[StreamID(rawValue: 900)] == 901)
+        #expect(table.remove(StreamID(rawValue: 1 << 40)) == 0)
+        // The others begin anew below a stray and pass it.
+        for number in UInt64(800)..<1_000 where number != 900 { table.insert(StreamID(rawValue: number), at: 3) }
+        #expect(table[StreamID(rawValue: 900)] == 901)
+        #expect(table[StreamID(rawValue: 901)] == 3)
+        #expect(table.remove(StreamID(rawValue: 900)) == 901)
+        #expect(table[StreamID(rawValue: 900)] == nil)
+        #expect(table.count == 201)
+    }
 }

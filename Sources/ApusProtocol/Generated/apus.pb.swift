@@ -134,6 +134,14 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     set {body = .configureWorkers(newValue)}
   }
 
+  package var retry: Apus_V1_Retry {
+    get {
+      if case .retry(let v)? = body {return v}
+      return Apus_V1_Retry()
+    }
+    set {body = .retry(newValue)}
+  }
+
   /// Coordinator to client.
   package var welcome: Apus_V1_Welcome {
     get {
@@ -281,6 +289,14 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     set {body = .drainWorker(newValue)}
   }
 
+  package var history: Apus_V1_History {
+    get {
+      if case .history(let v)? = body {return v}
+      return Apus_V1_History()
+    }
+    set {body = .history(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -298,6 +314,7 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     case drain(Apus_V1_Drain)
     case detach(Apus_V1_Detach)
     case configureWorkers(Apus_V1_ConfigureWorkers)
+    case retry(Apus_V1_Retry)
     /// Coordinator to client.
     case welcome(Apus_V1_Welcome)
     case accepted(Apus_V1_Accepted)
@@ -319,6 +336,7 @@ package nonisolated struct Apus_V1_Envelope: Sendable {
     case ack(Apus_V1_Ack)
     case configure(Apus_V1_Configure)
     case drainWorker(Apus_V1_DrainWorker)
+    case history(Apus_V1_History)
 
   }
 
@@ -667,6 +685,12 @@ package nonisolated struct Apus_V1_Request: @unchecked Sendable {
     set {_uniqueStorage()._messages = newValue}
   }
 
+  /// 0 released, 1 accepted, 2 none
+  package var durability: UInt32 {
+    get {_storage._durability}
+    set {_uniqueStorage()._durability = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -956,6 +980,24 @@ package nonisolated struct Apus_V1_JobsRequest: Sendable {
   /// newest first; 0: 100
   package var limit: UInt32 = 0
 
+  /// those that failed or expired, newest end first, instead of the newest jobs
+  package var dead: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Tries a job again that failed or expired: a new job with its request, seed and key. Answered by Done with the new job's id.
+package nonisolated struct Apus_V1_Retry: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var request: UInt64 = 0
+
+  package var job: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1163,6 +1205,9 @@ package nonisolated struct Apus_V1_Done: Sendable {
   // methods supported on all messages.
 
   package var request: UInt64 = 0
+
+  /// of a Retry: the new job
+  package var job: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1489,7 +1534,7 @@ package nonisolated struct Apus_V1_Status: @unchecked Sendable {
     set {_uniqueStorage()._cpuUs = newValue}
   }
 
-  /// memory, …
+  /// memory, sqlite, …
   package var journal: String {
     get {_storage._journal}
     set {_uniqueStorage()._journal = newValue}
@@ -1501,11 +1546,65 @@ package nonisolated struct Apus_V1_Status: @unchecked Sendable {
     set {_uniqueStorage()._hedges = newValue}
   }
 
+  package var journalStatus: Apus_V1_JournalStatus {
+    get {_storage._journalStatus ?? Apus_V1_JournalStatus()}
+    set {_uniqueStorage()._journalStatus = newValue}
+  }
+  /// Returns true if `journalStatus` has been explicitly set.
+  package var hasJournalStatus: Bool {_storage._journalStatus != nil}
+  /// Clears the value of `journalStatus`. Subsequent reads from it will return its default value.
+  package mutating func clearJournalStatus() {_uniqueStorage()._journalStatus = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// The journal: what it holds and costs, and whether it takes anything.
+package nonisolated struct Apus_V1_JournalStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// empty, or why nothing can be made durable: no job is accepted then, and streams stand still
+  package var failure: String = String()
+
+  /// since when
+  package var failingMs: UInt64 = 0
+
+  /// its log and free room included
+  package var diskBytes: UInt64 = 0
+
+  package var usedBytes: UInt64 = 0
+
+  /// past it the oldest ended jobs go, and then no more jobs are accepted
+  package var limitBytes: UInt64 = 0
+
+  /// tokens in memory
+  package var memoryBytes: UInt64 = 0
+
+  /// running and ended
+  package var jobs: UInt64 = 0
+
+  package var commits: UInt64 = 0
+
+  /// time of a commit
+  package var commit: Apus_V1_Quantiles {
+    get {_commit ?? Apus_V1_Quantiles()}
+    set {_commit = newValue}
+  }
+  /// Returns true if `commit` has been explicitly set.
+  package var hasCommit: Bool {self._commit != nil}
+  /// Clears the value of `commit`. Subsequent reads from it will return its default value.
+  package mutating func clearCommit() {self._commit = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _commit: Apus_V1_Quantiles? = nil
 }
 
 package nonisolated struct Apus_V1_JobInfo: Sendable {
@@ -1948,6 +2047,24 @@ package nonisolated struct Apus_V1_Enlisted: Sendable {
   package init() {}
 }
 
+/// The beginning of a history that is too long for one message: tokens from index 0 on, in as many of these as it takes, directly
+/// before their Assign.
+package nonisolated struct Apus_V1_History: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var stream: UInt64 = 0
+
+  package var epoch: UInt32 = 0
+
+  package var ids: [Int32] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// Starts an attempt. `history` holds the ids of the tokens 0, 1, … that are already released; generation goes on after
 /// them. Tokens may be generated up to, not including, the index `limit`.
 package nonisolated struct Apus_V1_Assign: Sendable {
@@ -1968,9 +2085,13 @@ package nonisolated struct Apus_V1_Assign: Sendable {
   /// Clears the value of `generation`. Subsequent reads from it will return its default value.
   package mutating func clearGeneration() {self._generation = nil}
 
+  /// what follows the tokens that came in History messages
   package var history: [Int32] = []
 
   package var limit: UInt64 = 0
+
+  /// how many came so
+  package var historyBefore: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2062,7 +2183,7 @@ fileprivate nonisolated let _protobuf_package = "apus.v1"
 
 nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Envelope"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{3}configure_workers\0\u{2}\u{b}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{1}leave\0\u{2}\u{11}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ping\0\u{1}error\0\u{2}\u{8}hello\0\u{1}submit\0\u{1}attach\0\u{1}credit\0\u{1}cancel\0\u{3}status_request\0\u{3}jobs_request\0\u{1}drain\0\u{1}detach\0\u{3}configure_workers\0\u{1}retry\0\u{2}\u{a}welcome\0\u{1}accepted\0\u{1}rejected\0\u{1}tokens\0\u{1}finished\0\u{1}status\0\u{1}jobs\0\u{1}done\0\u{2}\u{d}register\0\u{1}step\0\u{1}bye\0\u{1}leave\0\u{2}\u{11}enlisted\0\u{1}assign\0\u{1}revoke\0\u{1}ack\0\u{1}configure\0\u{3}drain_worker\0\u{1}history\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2224,6 +2345,19 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.body = .configureWorkers(v)
+        }
+      }()
+      case 20: try {
+        var v: Apus_V1_Retry?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .retry(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .retry(v)
         }
       }()
       case 30: try {
@@ -2460,6 +2594,19 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.body = .drainWorker(v)
         }
       }()
+      case 76: try {
+        var v: Apus_V1_History?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .history(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .history(v)
+        }
+      }()
       default: break
       }
     }
@@ -2518,6 +2665,10 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .configureWorkers?: try {
       guard case .configureWorkers(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+    }()
+    case .retry?: try {
+      guard case .retry(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
     case .welcome?: try {
       guard case .welcome(let v)? = self.body else { preconditionFailure() }
@@ -2590,6 +2741,10 @@ nonisolated extension Apus_V1_Envelope: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .drainWorker?: try {
       guard case .drainWorker(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 75)
+    }()
+    case .history?: try {
+      guard case .history(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 76)
     }()
     case nil: break
     }
@@ -3023,7 +3178,7 @@ nonisolated extension Apus_V1_ChatMessage: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}prompt\0\u{1}raw\0\u{3}max_tokens\0\u{1}sampling\0\u{1}stop\0\u{3}ignore_eos\0\u{3}deadline_ms\0\u{1}priority\0\u{3}min_tokens\0\u{3}show_special\0\u{1}grammar\0\u{3}json_schema\0\u{3}json_object\0\u{1}logprobs\0\u{1}choices\0\u{3}inter_token_ms\0\u{3}transfer_tokens\0\u{3}no_speculation\0\u{1}messages\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}prompt\0\u{1}raw\0\u{3}max_tokens\0\u{1}sampling\0\u{1}stop\0\u{3}ignore_eos\0\u{3}deadline_ms\0\u{1}priority\0\u{3}min_tokens\0\u{3}show_special\0\u{1}grammar\0\u{3}json_schema\0\u{3}json_object\0\u{1}logprobs\0\u{1}choices\0\u{3}inter_token_ms\0\u{3}transfer_tokens\0\u{3}no_speculation\0\u{1}messages\0\u{1}durability\0")
 
   fileprivate class _StorageClass {
     var _model: String = String()
@@ -3046,6 +3201,7 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
     var _transferTokens: UInt32 = 0
     var _noSpeculation: Bool = false
     var _messages: [Apus_V1_ChatMessage] = []
+    var _durability: UInt32 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3076,6 +3232,7 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
       _transferTokens = source._transferTokens
       _noSpeculation = source._noSpeculation
       _messages = source._messages
+      _durability = source._durability
     }
   }
 
@@ -3114,6 +3271,7 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
         case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._transferTokens) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._noSpeculation) }()
         case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._messages) }()
+        case 21: try { try decoder.decodeSingularUInt32Field(value: &_storage._durability) }()
         default: break
         }
       }
@@ -3186,6 +3344,9 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
       if !_storage._messages.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._messages, fieldNumber: 20)
       }
+      if _storage._durability != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._durability, fieldNumber: 21)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3215,6 +3376,7 @@ nonisolated extension Apus_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._Mes
         if _storage._transferTokens != rhs_storage._transferTokens {return false}
         if _storage._noSpeculation != rhs_storage._noSpeculation {return false}
         if _storage._messages != rhs_storage._messages {return false}
+        if _storage._durability != rhs_storage._durability {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -3754,7 +3916,7 @@ nonisolated extension Apus_V1_StatusRequest: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Apus_V1_JobsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".JobsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}limit\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}limit\0\u{1}dead\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3764,6 +3926,7 @@ nonisolated extension Apus_V1_JobsRequest: SwiftProtobuf.Message, SwiftProtobuf.
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.dead) }()
       default: break
       }
     }
@@ -3776,12 +3939,51 @@ nonisolated extension Apus_V1_JobsRequest: SwiftProtobuf.Message, SwiftProtobuf.
     if self.limit != 0 {
       try visitor.visitSingularUInt32Field(value: self.limit, fieldNumber: 2)
     }
+    if self.dead != false {
+      try visitor.visitSingularBoolField(value: self.dead, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_JobsRequest, rhs: Apus_V1_JobsRequest) -> Bool {
     if lhs.request != rhs.request {return false}
     if lhs.limit != rhs.limit {return false}
+    if lhs.dead != rhs.dead {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_Retry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Retry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}job\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.job) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.job.isEmpty {
+      try visitor.visitSingularStringField(value: self.job, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_Retry, rhs: Apus_V1_Retry) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.job != rhs.job {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4165,7 +4367,7 @@ nonisolated extension Apus_V1_Finished: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Apus_V1_Done: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Done"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}job\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4174,6 +4376,7 @@ nonisolated extension Apus_V1_Done: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.job) }()
       default: break
       }
     }
@@ -4183,11 +4386,15 @@ nonisolated extension Apus_V1_Done: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.request != 0 {
       try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
     }
+    if !self.job.isEmpty {
+      try visitor.visitSingularStringField(value: self.job, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Apus_V1_Done, rhs: Apus_V1_Done) -> Bool {
     if lhs.request != rhs.request {return false}
+    if lhs.job != rhs.job {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4483,7 +4690,7 @@ nonisolated extension Apus_V1_WorkerStatus: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}coordinator\0\u{1}version\0\u{1}pid\0\u{3}uptime_ms\0\u{1}workers\0\u{3}streams_active\0\u{3}streams_queued\0\u{3}streams_completed\0\u{3}streams_failed\0\u{3}streams_cancelled\0\u{1}failovers\0\u{1}tokens\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}queue_wait\0\u{1}clients\0\u{1}rejected\0\u{1}malformed\0\u{1}stale\0\u{3}memory_bytes\0\u{3}cpu_us\0\u{1}journal\0\u{1}hedges\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}coordinator\0\u{1}version\0\u{1}pid\0\u{3}uptime_ms\0\u{1}workers\0\u{3}streams_active\0\u{3}streams_queued\0\u{3}streams_completed\0\u{3}streams_failed\0\u{3}streams_cancelled\0\u{1}failovers\0\u{1}tokens\0\u{3}tokens_per_second\0\u{3}first_token\0\u{3}inter_token\0\u{3}queue_wait\0\u{1}clients\0\u{1}rejected\0\u{1}malformed\0\u{1}stale\0\u{3}memory_bytes\0\u{3}cpu_us\0\u{1}journal\0\u{1}hedges\0\u{3}journal_status\0")
 
   fileprivate class _StorageClass {
     var _request: UInt64 = 0
@@ -4511,6 +4718,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
     var _cpuUs: UInt64 = 0
     var _journal: String = String()
     var _hedges: UInt64 = 0
+    var _journalStatus: Apus_V1_JournalStatus? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -4546,6 +4754,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
       _cpuUs = source._cpuUs
       _journal = source._journal
       _hedges = source._hedges
+      _journalStatus = source._journalStatus
     }
   }
 
@@ -4589,6 +4798,7 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
         case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._cpuUs) }()
         case 24: try { try decoder.decodeSingularStringField(value: &_storage._journal) }()
         case 25: try { try decoder.decodeSingularUInt64Field(value: &_storage._hedges) }()
+        case 26: try { try decoder.decodeSingularMessageField(value: &_storage._journalStatus) }()
         default: break
         }
       }
@@ -4676,6 +4886,9 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
       if _storage._hedges != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._hedges, fieldNumber: 25)
       }
+      try { if let v = _storage._journalStatus {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -4710,10 +4923,85 @@ nonisolated extension Apus_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Mess
         if _storage._cpuUs != rhs_storage._cpuUs {return false}
         if _storage._journal != rhs_storage._journal {return false}
         if _storage._hedges != rhs_storage._hedges {return false}
+        if _storage._journalStatus != rhs_storage._journalStatus {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_JournalStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".JournalStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{3}failing_ms\0\u{3}disk_bytes\0\u{3}used_bytes\0\u{3}limit_bytes\0\u{3}memory_bytes\0\u{1}jobs\0\u{1}commits\0\u{1}commit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.failure) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.failingMs) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.diskBytes) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.usedBytes) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.limitBytes) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.memoryBytes) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.jobs) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.commits) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._commit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.failure.isEmpty {
+      try visitor.visitSingularStringField(value: self.failure, fieldNumber: 1)
+    }
+    if self.failingMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.failingMs, fieldNumber: 2)
+    }
+    if self.diskBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.diskBytes, fieldNumber: 3)
+    }
+    if self.usedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.usedBytes, fieldNumber: 4)
+    }
+    if self.limitBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.limitBytes, fieldNumber: 5)
+    }
+    if self.memoryBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.memoryBytes, fieldNumber: 6)
+    }
+    if self.jobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobs, fieldNumber: 7)
+    }
+    if self.commits != 0 {
+      try visitor.visitSingularUInt64Field(value: self.commits, fieldNumber: 8)
+    }
+    try { if let v = self._commit {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_JournalStatus, rhs: Apus_V1_JournalStatus) -> Bool {
+    if lhs.failure != rhs.failure {return false}
+    if lhs.failingMs != rhs.failingMs {return false}
+    if lhs.diskBytes != rhs.diskBytes {return false}
+    if lhs.usedBytes != rhs.usedBytes {return false}
+    if lhs.limitBytes != rhs.limitBytes {return false}
+    if lhs.memoryBytes != rhs.memoryBytes {return false}
+    if lhs.jobs != rhs.jobs {return false}
+    if lhs.commits != rhs.commits {return false}
+    if lhs._commit != rhs._commit {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5518,9 +5806,49 @@ nonisolated extension Apus_V1_Enlisted: SwiftProtobuf.Message, SwiftProtobuf._Me
   }
 }
 
+nonisolated extension Apus_V1_History: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".History"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.stream) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.epoch) }()
+      case 3: try { try decoder.decodeRepeatedInt32Field(value: &self.ids) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.stream != 0 {
+      try visitor.visitSingularUInt64Field(value: self.stream, fieldNumber: 1)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt32Field(value: self.epoch, fieldNumber: 2)
+    }
+    if !self.ids.isEmpty {
+      try visitor.visitPackedInt32Field(value: self.ids, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Apus_V1_History, rhs: Apus_V1_History) -> Bool {
+    if lhs.stream != rhs.stream {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.ids != rhs.ids {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Apus_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Assign"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}generation\0\u{1}history\0\u{1}limit\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}epoch\0\u{1}generation\0\u{1}history\0\u{1}limit\0\u{3}history_before\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5533,6 +5861,7 @@ nonisolated extension Apus_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 3: try { try decoder.decodeSingularMessageField(value: &self._generation) }()
       case 4: try { try decoder.decodeRepeatedInt32Field(value: &self.history) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.limit) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.historyBefore) }()
       default: break
       }
     }
@@ -5558,6 +5887,9 @@ nonisolated extension Apus_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.limit != 0 {
       try visitor.visitSingularUInt64Field(value: self.limit, fieldNumber: 5)
     }
+    if self.historyBefore != 0 {
+      try visitor.visitSingularUInt64Field(value: self.historyBefore, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5567,6 +5899,7 @@ nonisolated extension Apus_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs._generation != rhs._generation {return false}
     if lhs.history != rhs.history {return false}
     if lhs.limit != rhs.limit {return false}
+    if lhs.historyBefore != rhs.historyBefore {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
