@@ -8,6 +8,9 @@ struct NetworkStability {
     private static let steady = 0.7
     private static let looksPerReport = 4
 
+    /// Frames that have waited for less are on their way: a busy worker nearly always has some.
+    private static let patience: Duration = .milliseconds(50)
+
     private var stability = 1.0
     private var wasSteady = true
     private var looks = 0
@@ -16,10 +19,10 @@ struct NetworkStability {
     ///
     /// - Parameters:
     ///   - isConnected: Whether the connection stands.
-    ///   - waits: Whether frames wait for the socket.
+    ///   - wait: For how long frames have waited for the socket.
     /// - Returns: The stability, where the batch has to hear of it: while the connection is unsteady, and once it no longer is.
-    mutating func measured(isConnected: Bool, waits: Bool) -> Double? {
-        let look = isConnected && !waits ? 1.0 : 0
+    mutating func measured(isConnected: Bool, waitingFor wait: Duration) -> Double? {
+        let look = isConnected && wait < Self.patience ? 1.0 : 0
         stability += (look - stability) * Self.smoothing
         let isSteady = stability >= Self.steady
         defer { wasSteady = isSteady }

@@ -31,8 +31,14 @@ extension Worker {
                 malformed.note(logger, "message dropped", reason: "more than one frame", now: now)
             case .message(let frame):
                 do throws(ApusError) {
-                    let envelope = try Self.decode(frame)
-                    handle(try CoordinatorMessage(envelope), now: now)
+                    var envelope = try Self.decode(frame)
+                    switch envelope.body {
+                    case .history(let part): try histories.take(part)
+                    case .assign(let assign):
+                        envelope.body = .assign(try histories.complete(assign))
+                        handle(try CoordinatorMessage(envelope), now: now)
+                    default: handle(try CoordinatorMessage(envelope), now: now)
+                    }
                 } catch {
                     malformed.note(logger, "message dropped", reason: error.message, now: now)
                 }
@@ -133,7 +139,10 @@ extension Worker {
         loop.mailbox.post(.memory(report.effects, report.level, residentBytes: report.residentBytes))
         // A coordinator that was not there yet says nothing of the network.
         if hasBeenReady,
-            let stability = network.measured(isConnected: enlistment.isConnected, waits: sendingSince != nil)
+            let stability = network.measured(
+                isConnected: enlistment.isConnected,
+                waitingFor: sendingSince.map { now - $0 } ?? .zero
+            )
         {
             loop.mailbox.post(.configure(WorkerSettings(networkStability: stability)))
         }

@@ -67,6 +67,7 @@ public actor Worker: Service, PollDriver {
     var memory: MemoryMonitor
     var memoryDue = Timestamp.zero
     var network = NetworkStability()
+    var histories = HistoryParts()
     var malformed = RateLimitedLog()
     var refusals = RateLimitedLog()
     var outcome: Result<Void, ApusError> = .success(())

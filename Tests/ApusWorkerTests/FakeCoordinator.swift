@@ -21,8 +21,10 @@ actor FakeCoordinator: PollDriver {
     }
 
     /// Listens on a free port; returns the endpoint.
+    ///
+    /// The port is below those that the system gives to connections, so that it is free again for a restart.
     func start() throws -> String {
-        endpoint = try socket.bind("tcp://127.0.0.1:*")
+        repeat { endpoint = "tcp://127.0.0.1:\(Int.random(in: 12_000..<32_000))" } while try !isBound()
         token = executor.register(socket)
         executor.drive(self)
         return endpoint

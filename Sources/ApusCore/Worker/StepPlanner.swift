@@ -7,10 +7,10 @@ import HeapModule
 /// prompt or history. Between two batched passes run as many chunks as the allowance takes, at least one where a prompt waits,
 /// so that neither waits for the other for long.
 ///
-/// The running set is made of the oldest sequences that have credit, as many as the batch limit allows; the
-/// others pause where they are. So the oldest always moves and nobody starves: a shrinking limit pauses the youngest,
-/// and a place that becomes free goes to the one that has waited longest. A sequence gets its slot, the lowest vacant
-/// one, when it first joins the running set; slots in use stay close together, which batched passes need.
+/// The running set is made of seated sequences that have credit, as many as the batch limit allows. Where a shrinking limit
+/// leaves more of them than places, they take turns, those first that have not moved for longest, so that nobody starves. A
+/// place that becomes free goes to the sequence that has waited longest. A sequence gets its slot, the lowest vacant one, when
+/// it first joins the running set; slots in use stay close together, which batched passes need.
 ///
 /// Prefill is canonical. A prompt runs in chunks of whole quanta, counted from position 0: the quantum is the smallest piece
 /// that an engine computes with the same bits in whatever chunks it comes. History is replayed in chunks of at most
@@ -32,6 +32,8 @@ package struct StepPlanner: Sendable {
         var nextIndex = 0
         /// Tokens may be drawn up to, not including, this index.
         var limit = 0
+        /// The plan in which it moved last.
+        var moved: UInt64 = 0
         var isDecoding = false
         var isHeld = false
         var isPresent = false
@@ -61,6 +63,8 @@ package struct StepPlanner: Sendable {
     private var slotsEnd = 0
     private var waiting: Deque<Waiter> = []
     private var arrivals: UInt64 = 0
+    /// Plans so far.
+    private var plans: UInt64 = 0
     /// Keys of sequences in prefill, between `begin` and `complete`.
     private var filling: [Int] = []
     /// Tokens in chunks since the last batched pass.
@@ -180,6 +184,7 @@ package struct StepPlanner: Sendable {
     /// Notes that a chunk has run.
     package mutating func chunkRun(_ chunk: StepPlan.Chunk) {
         sequences[chunk.key].filled = chunk.positions.upperBound
+        sequences[chunk.key].moved = plans
         guard chunk.drawing != nil else { return }
         sequences[chunk.key].nextIndex += 1
         sequences[chunk.key].isDecoding = true
@@ -187,12 +192,16 @@ package struct StepPlanner: Sendable {
 
     /// Notes that every row of the last plan has its token, in one go.
     package mutating func rowsRun(_ rows: [StepPlan.Row]) {
-        for row in rows { sequences[row.key].nextIndex += 1 }
+        for row in rows {
+            sequences[row.key].nextIndex += 1
+            sequences[row.key].moved = plans
+        }
     }
 
     /// Notes that a sequence got some tokens at once.
     package mutating func advanced(key: Int, tokens: Int) {
         sequences[key].nextIndex += tokens
+        sequences[key].moved = plans
     }
 
     // MARK: Plans
@@ -207,12 +216,13 @@ package struct StepPlanner: Sendable {
     ///   - plan: Receives the seats; its former content is replaced.
     package mutating func begin(batchLimit: Int, lookahead: Int = 0, into plan: inout StepPlan) {
         self.lookahead = lookahead
+        plans += 1
         plan.removeAll()
         filling.removeAll(keepingCapacity: true)
         let held = collectRunning(into: &plan)
         let running = plan.rows.count + filling.count + held
         if running > batchLimit {
-            pauseYoungest(batchLimit: batchLimit, in: &plan)
+            takeTurns(places: batchLimit, in: &plan)
         } else {
             seatWaiting(places: batchLimit - running, in: &plan)
         }
@@ -266,12 +276,14 @@ package struct StepPlanner: Sendable {
         return held
     }
 
-    private mutating func pauseYoungest(batchLimit: Int, in plan: inout StepPlan) {
-        let order = (plan.rows.map { sequences[$0.key].arrival } + filling.map { sequences[$0].arrival }).sorted()
-        guard order.count > batchLimit else { return }
-        let youngest = order[max(1, batchLimit) - 1]
-        plan.rows.removeAll { sequences[$0.key].arrival > youngest }
-        filling.removeAll { sequences[$0].arrival > youngest }
+    /// Leaves those in the plan that have not moved for longest.
+    private mutating func takeTurns(places: Int, in plan: inout StepPlan) {
+        func turn(_ key: Int) -> (UInt64, UInt64) { (sequences[key].moved, sequences[key].arrival) }
+        let order = (plan.rows.map { turn($0.key) } + filling.map { turn($0) }).sorted { $0 < $1 }
+        guard order.count > places else { return }
+        let last = order[max(1, places) - 1]
+        plan.rows.removeAll { turn($0.key) > last }
+        filling.removeAll { turn($0) > last }
     }
 
     private mutating func seatWaiting(places: Int, in plan: inout StepPlan) {

@@ -62,6 +62,9 @@ package struct StepCostModel: Sendable {
 
     /// The largest number of rows whose step is expected to take no longer than a time.
     ///
+    /// At least as many as if a step like the last ones cost no more than its rows in proportion: what the model believes of
+    /// larger steps may be wrong, and a batch that stays small for that would never teach it better.
+    ///
     /// - Parameters:
     ///   - milliseconds: The time.
     ///   - contextPerRow: The mean context of a row in tokens.
@@ -70,7 +73,13 @@ package struct StepCostModel: Sendable {
     package func rows(within milliseconds: Double, contextPerRow: Double, bound: Int) -> Int {
         guard observations > 0 else { return bound }
         let perRow = coefficients[1] + coefficients[2] * contextPerRow / 1_024
-        let room = milliseconds - coefficients[0]
+        let believed = Self.rows(within: milliseconds - coefficients[0], perRow: perRow, bound: bound)
+        let present = coefficients[0] + perRow * usual[1]
+        guard usual[1] >= 1, present <= milliseconds else { return believed }
+        return max(believed, Self.rows(within: milliseconds, perRow: present / usual[1], bound: bound))
+    }
+
+    private static func rows(within room: Double, perRow: Double, bound: Int) -> Int {
         guard room > 0 else { return 0 }
         // Compared before it is converted: a row that costs nothing would give infinity.
         return room >= perRow * Double(bound) ? bound : Int(room / perRow)

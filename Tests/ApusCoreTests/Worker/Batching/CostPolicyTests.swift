@@ -196,6 +196,21 @@ struct CostPolicyTests {
         #expect(controller.limit >= before - 1)
     }
 
+    @Test("A batch that was slow for another reason is tried again")
+    func wrongBelief() {
+        var controller = BatchController(settings: Self.settings(50))
+        for _ in 0..<50 { controller.stepMeasured(rows: 1, contextTokens: 100, latency: .milliseconds(1)) }
+        for _ in 0..<40 { controller.stepMeasured(rows: 6, contextTokens: 600, latency: .milliseconds(400)) }
+        let shrunken = controller.decide()
+        #expect(shrunken == 1)
+        for _ in 0..<200 {
+            let rows = min(6, controller.decide())
+            controller.stepMeasured(rows: rows, contextTokens: 100 * rows, latency: .milliseconds(1))
+        }
+        let recovered = controller.decide()
+        #expect(recovered >= 6)
+    }
+
     @Test("A target that can't be kept gives the minimum")
     func hopeless() {
         var machine = Machine()
