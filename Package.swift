@@ -48,6 +48,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -93,7 +94,14 @@ let package = Package(
             swiftSettings: strict + llamaFlags,
             linkerSettings: llamaLinking
         ),
-        .target(name: "ApusJournal", dependencies: ["ApusModel"], swiftSettings: strict),
+        .target(
+            name: "ApusJournal",
+            dependencies: [
+                "ApusModel", "ApusProtocol", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict
+        ),
         .target(
             name: "ApusTelemetry",
             dependencies: ["ApusModel", .product(name: "Histogram", package: "hdrhistogram-swift")],
@@ -174,7 +182,11 @@ let package = Package(
         ),
         .testTarget(name: "ApusGrammarTests", dependencies: ["ApusGrammar"], swiftSettings: strict),
         .testTarget(name: "ApusModelTests", dependencies: ["ApusModel"], swiftSettings: strict),
-        .testTarget(name: "ApusJournalTests", dependencies: ["ApusModel", "ApusJournal"], swiftSettings: strict),
+        .testTarget(
+            name: "ApusJournalTests",
+            dependencies: ["ApusModel", "ApusJournal", "ApusProtocol", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusModel", "ApusCore"], swiftSettings: strict),
         .testTarget(
             name: "ApusSimulatorTests",
@@ -225,7 +237,8 @@ let package = Package(
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "ApusModel", "ApusClient", "apus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ApusModel", "ApusClient", "ApusJournal", "apus",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),

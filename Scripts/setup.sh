@@ -262,6 +262,7 @@ done
 command -v swift >/dev/null ||
     fail "there is no swift on the PATH" "Install Swift 6.2 or newer from swift.org, then run this again."
 need /usr/include/zmq.h libzmq3-dev
+need /usr/include/sqlite3.h libsqlite3-dev
 if $with_tests; then
     # Scripts/client.py runs with the system's own python3.
     need /usr/bin/python3 python3

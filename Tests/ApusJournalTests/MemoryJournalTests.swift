@@ -36,11 +36,11 @@ import Testing
         let journal = MemoryJournal()
         try journal.commit(JournalBatch(tokens: [], records: [accepted(70, choices: 3)]))
         try journal.commit(JournalBatch(tokens: [columns([(70, 0, ["a"]), (72, 0, ["x", "y"])])], records: []))
-        #expect(journal.streams == 3)
+        #expect(journal.count == 3)
         #expect(try journal.history(of: StreamID(rawValue: 72), count: 2) == [0, 1])
         let forgotten = (70..<73).map { JournalRecord.forgotten(StreamID(rawValue: $0)) }
         try journal.commit(JournalBatch(tokens: [], records: forgotten))
-        #expect(journal.streams == 0)
+        #expect(journal.count == 0)
     }
 
     @Test func `Any range of a stream reads back as it was committed`() throws {
@@ -80,7 +80,7 @@ import Testing
                 try journal.commit(JournalBatch(tokens: [], records: [.forgotten(StreamID(rawValue: stream - 3))]))
             }
         }
-        #expect(journal.streams == 3)
+        #expect(journal.count == 3)
         #expect(throws: ApusError.self) { try journal.history(of: StreamID(rawValue: 97), count: 1) }
         #expect(try journal.history(of: StreamID(rawValue: 98), count: 1) == [0])
     }

@@ -9,7 +9,7 @@ import Testing
     /// Worker 10 runs stream 1, has a history of 20 ms a step and crawls since; worker 11 has room.
     ///
     /// - Returns: The bench and the number of tokens that were accepted.
-    private func crawling(
+    static func crawling(
         fingerprint: Fingerprint = MachineBench.fingerprint,
         window: Int = 512
     ) -> (MachineBench, Int, [Effect]) {
@@ -21,14 +21,14 @@ import Testing
         for _ in 0..<100 { step(&bench, after: .milliseconds(20), token: &next) }
         var effects: [Effect] = []
         for _ in 0..<6 where effects.isEmpty {
-            effects = step(&bench, after: .milliseconds(400), token: &next).filter(\.isAssignment)
+            effects = Self.step(&bench, after: .milliseconds(400), token: &next).filter(\.isAssignment)
         }
         return (bench, next, effects)
     }
 
     /// Worker 10 sends one token; time passes in ticks before it, with beats of both workers.
     @discardableResult
-    private func step(_ bench: inout MachineBench, after time: Duration, token next: inout Int) -> [Effect] {
+    static func step(_ bench: inout MachineBench, after time: Duration, token next: inout Int) -> [Effect] {
         var effects: [Effect] = []
         let end = bench.now + time
         while bench.now < end {
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func `A worker ten times slower than it was gets its streams hedged, and the hedge's next token wins`() {
-        var (bench, next, effects) = crawling()
+        var (bench, next, effects) = Self.crawling()
         #expect(effects.assignments == [[11, 1, 2, UInt64(next)]])
         #expect(bench.machine.workerViews.map(\.state).first == "slow")
         #expect(bench.machine.workerViews.map(\.leases) == [1, 1])
@@ -74,9 +74,9 @@ import Testing
     }
 
     @Test func `An equal hedge that was overtaken catches up and gives only what is new`() {
-        var (bench, next, _) = crawling()
+        var (bench, next, _) = Self.crawling()
         let start = next
-        step(&bench, after: .milliseconds(400), token: &next)
+        Self.step(&bench, after: .milliseconds(400), token: &next)
         #expect(bench.machine.workerViews.map(\.leases) == [1, 1])
         bench.step(11, 1, epoch: 2, start..<start + 1)
         #expect(bench.turn.tokens.isEmpty)
@@ -85,16 +85,16 @@ import Testing
     }
 
     @Test func `A hedge with other numerics is dropped as soon as the stream goes on without it`() {
-        var (bench, next, effects) = crawling(fingerprint: Self.other)
+        var (bench, next, effects) = Self.crawling(fingerprint: Self.other)
         #expect(effects.assignments == [[11, 1, 2, UInt64(next)]])
-        step(&bench, after: .milliseconds(400), token: &next)
+        Self.step(&bench, after: .milliseconds(400), token: &next)
         #expect(bench.turn.revocations.map(\.peer).contains(MachineBench.peer(11)))
         bench.step(11, 1, epoch: 2, next - 1..<next)
         #expect(bench.turn.tokens.isEmpty)
     }
 
     @Test func `A hedge goes on at once when the slow worker dies, and the other way round nothing changes`() {
-        var (bench, next, _) = crawling()
+        var (bench, next, _) = Self.crawling()
         var sibling = bench
         let effects = bench.tell { $0.workerUnreachable(MachineBench.peer(10), at: $1, into: &$2) }
         #expect(effects.assignments.isEmpty)
@@ -102,13 +102,13 @@ import Testing
         #expect(bench.sent() == [1: [next..<next + 1]])
 
         #expect(sibling.tell { $0.workerUnreachable(MachineBench.peer(11), at: $1, into: &$2) }.assignments.isEmpty)
-        step(&sibling, after: .milliseconds(20), token: &next)
+        Self.step(&sibling, after: .milliseconds(20), token: &next)
         #expect(sibling.machine.jobViews(limit: 1).first?.tokens == next)
     }
 
     @Test func `A hedge that goes on where half a window is left is told how far`() {
         // A window of which exactly half is used when the hedge begins.
-        var (bench, next, effects) = crawling(window: 2 * crawling().1)
+        var (bench, next, effects) = Self.crawling(window: 2 * Self.crawling().1)
         #expect(effects.assignments == [[11, 1, 2, UInt64(next)]])
         var limit = 2 * next
         while next < min(limit, 490) {
@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test func `A slow worker that was silent for a moment is hedged again`() {
-        var (bench, next, _) = crawling()
+        var (bench, next, _) = Self.crawling()
         bench.step(11, 1, epoch: 2, next..<next + 1)
         _ = next
         // Worker 10 is silent, and back; then the only other worker leaves its stream to it.
@@ -139,7 +139,7 @@ import Testing
     }
 
     @Test func `A hedge's end counts where it has everything, and frees both slots`() {
-        var (bench, next, _) = crawling()
+        var (bench, next, _) = Self.crawling()
         let effects = bench.step(11, 1, epoch: 2, next..<next + 1, end: .stop)
         #expect(effects.ends.first?.reason == .stop)
         #expect(effects.ends.first?.usage.completionTokens == next + 1)
@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test func `A cancelled stream revokes both attempts`() {
-        var (bench, _, _) = crawling()
+        var (bench, _, _) = Self.crawling()
         guard let job = bench.machine.jobViews(limit: 1).first?.job else { return }
         bench.tell { $0.cancelRequested(by: MachineBench.client, number: 9, job: job, at: $1, into: &$2) }
         #expect(Set(bench.turn.revocations.map(\.peer)) == [MachineBench.peer(10), MachineBench.peer(11)])

@@ -128,7 +128,7 @@ extension CoordinatorMachine {
                 )
             }
             let place = places[choice]
-            guard index >= 0, index <= ledger[place].next else {
+            guard index >= 0, index <= ledger[place].furthestStart else {
                 throw ApusError(
                     .invalidRequest,
                     "the job has \(ledger[place].next) tokens so far; it can't be followed from index \(index)"
@@ -298,7 +298,7 @@ extension CoordinatorMachine {
                 continue
             }
             if let end = ledger[place].end,
-                isCancelled || ledger[place].consumers[position].cursor == ledger[place].next
+                isCancelled || ledger[place].consumers[position].cursor >= ledger[place].next
             {
                 turn.effects.append(.finish(peer, stream, ledger[place].job, end))
                 ledger[place].consumers.remove(at: position)

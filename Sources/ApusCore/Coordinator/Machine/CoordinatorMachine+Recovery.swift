@@ -54,12 +54,23 @@ extension CoordinatorMachine {
         if ledger[place].epoch == .none {
             admission.removed(ledger[place].waiting)
         }
+        if ledger[place].request.durability == .accepted { replayedWithoutTokens(lease, at: place) }
         ledger[place].epoch = lease.epoch
         // It may not go on with another model than it began with.
         ledger[place].request.model = lease.model
         if ledger[place].dispatchedAt == nil { ledger[place].dispatchedAt = lease.leasedAt }
         awaitedLeases[lease.stream, default: []].append(lease)
         if !lease.isHedge { replayedOvertaking(place, by: lease.epoch) }
+    }
+
+    /// Nobody knows which of a stream's attempts brought the tokens that clients have: they come again as they were only where all
+    /// attempts compute the same.
+    private mutating func replayedWithoutTokens(_ lease: LeaseRecord, at place: Int) {
+        guard let fingerprint = ledger[place].leaseFingerprint else { return }
+        let isEqual =
+            fingerprint == lease.fingerprint && lease.exactness == .exact
+            && ledger[place].contextTokens <= lease.contextTokens
+        if !isEqual { ledger[place].continuity = .none }
     }
 
     /// From now on the tokens of this attempt counted.
@@ -70,7 +81,7 @@ extension CoordinatorMachine {
         if ledger[place].next > ledger[place].attemptStart {
             ledger[place].fingerprint = ledger[place].leaseFingerprint
         }
-        if ledger[place].accepting > .none {
+        if ledger[place].accepting > .none, ledger[place].request.durability != .accepted {
             let continuity = ledger[place].continuity(
                 onFingerprint: lease.fingerprint,
                 exactness: lease.exactness,
@@ -88,6 +99,11 @@ extension CoordinatorMachine {
         ledger[place].outlived = ledger[place].lost
     }
 
+    /// A former life may have used stream numbers up to this one.
+    public mutating func numbersUsed(through number: UInt64) {
+        lastStream = max(lastStream, number)
+    }
+
     /// The whole journal is told: streams that ran wait for their workers for a while, the others for a slot.
     ///
     /// - Parameter now: Not earlier than any moment in the journal.
@@ -95,7 +111,13 @@ extension CoordinatorMachine {
         lastTurn = now
         for place in ledger.newest(.max).reversed() where !ledger[place].hasEnded {
             let stream = ledger[place].id
-            if let lease = awaitedLeases[stream]?.first(where: { $0.epoch == ledger[place].accepting }) {
+            if ledger[place].request.durability == .accepted, ledger[place].epoch > .none {
+                // No worker can bring what it computed and was told to forget.
+                ledger[place].isDerivedAgain = true
+                ledger[place].fingerprint = ledger[place].leaseFingerprint
+                counters.queued -= 1
+                enqueue(place)
+            } else if let lease = awaitedLeases[stream]?.first(where: { $0.epoch == ledger[place].accepting }) {
                 ledger[place].phase = .awaited
                 awaited[lease.worker, default: []].append(stream)
             } else {

@@ -166,8 +166,15 @@ extension CoordinatorMachine {
         guard let place = ledger.place(of: StreamID(rawValue: rows.streams[row])) else { return }
         let next = ledger[place].next
         let first = next - run.count
-        for position in ledger[place].consumers.indices where ledger[place].consumers[position].cursor == first {
+        for position in ledger[place].consumers.indices {
             let consumer = ledger[place].consumers[position]
+            guard consumer.cursor == first else {
+                // A stream that is computed again reaches what its consumer had before: the rest comes from the journal.
+                if consumer.cursor > first, consumer.cursor < next {
+                    unsettled.append((consumer.client, ledger[place].id))
+                }
+                continue
+            }
             let count = min(next, consumer.limit) - first
             guard count > 0, consumer.isSettled else { continue }
             guard !clients[consumer.client].isBlocked else {

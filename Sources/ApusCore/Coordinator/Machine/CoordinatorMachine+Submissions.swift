@@ -33,6 +33,13 @@ extension CoordinatorMachine {
         if isDraining {
             throw ApusError(.shuttingDown, "the coordinator is shutting down and takes no new jobs")
         }
+        if isJournalFull, request.durability != .none {
+            throw ApusError(
+                .overloaded,
+                "the journal has reached its limit with jobs that have not ended; try again when some have",
+                retryAfter: settings.retryAfter
+            )
+        }
         guard (1...Limits.keyBytes).contains(key.utf8.count) else {
             throw ApusError(.invalidRequest, "the key must have 1 to \(Limits.keyBytes) bytes")
         }
@@ -93,12 +100,21 @@ extension CoordinatorMachine {
 
     /// Makes the streams of a job that is taken; they do not wait anywhere yet.
     ///
+    /// - Parameters:
+    ///   - request: What is asked for.
+    ///   - key: Its idempotency key.
+    ///   - client: The name of the client whose share it is.
+    ///   - work: The token work that each of its streams is expected to be.
+    ///   - choseSeed: Whether the request's seed is a coordinator's choice; `nil` says so where it has none.
+    ///   - now: When it is taken.
+    ///   - turn: Receives the acceptance.
     /// - Returns: The first of them.
     mutating func accept(
         _ request: GenerationRequest,
         key: String,
         client: String,
         work: Int,
+        choseSeed: Bool? = nil,
         at now: Timestamp,
         into turn: inout Turn
     ) -> StreamID {
@@ -106,8 +122,8 @@ extension CoordinatorMachine {
         lastStream += UInt64(request.choices)
         let job = JobID(rawValue: (settings.secret &+ stream.rawValue &* 0x9e37_79b9_7f4a_7c15).mixed)
         var request = request
-        let choseSeed = request.sampling.seed == nil
-        if choseSeed { request.sampling.seed = (~job.rawValue).mixed }
+        let choseSeed = choseSeed ?? (request.sampling.seed == nil)
+        if request.sampling.seed == nil { request.sampling.seed = (~job.rawValue).mixed }
         request.deadline = min(request.deadline ?? settings.defaultDeadline, settings.longestDeadline)
         let record = AcceptedRecord(
             job: job,

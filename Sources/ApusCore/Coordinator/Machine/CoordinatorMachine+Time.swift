@@ -15,7 +15,11 @@ extension CoordinatorMachine {
             deadlines.compact { stream in ledger.place(of: stream).map { !ledger[$0].hasEnded } ?? false }
         }
         forgetWorkers(at: now, into: &turn)
-        while let first = retained.popExcess(at: now, settings: settings) { forget(first, into: &turn) }
+        if !unread.isEmpty {
+            unsettled += unread
+            unread.removeAll()
+        }
+        while let first = retained.popExcess(at: now, settings: settings), retire(first, at: now, into: &turn) {}
     }
 
     private mutating func judge(_ place: Int, at now: Timestamp, into turn: inout Turn) {
@@ -42,8 +46,27 @@ extension CoordinatorMachine {
         end(place, .expired, error: ApusError(.deadlineExceeded, message), at: now, into: &turn)
     }
 
+    /// Takes a job out of memory whose time there is over, by the number of its first stream.
+    ///
+    /// - Returns: Whether it is gone; one that is still read stays for another while.
+    private mutating func retire(_ first: StreamID, at now: Timestamp, into turn: inout Turn) -> Bool {
+        guard let place = ledger.place(of: first) else { return true }
+        guard settings.recallsEnded, ledger[place].request.durability != .none else {
+            forget(first, into: &turn)
+            return true
+        }
+        let places = siblings(of: place)
+        guard places.allSatisfy({ ledger[$0].consumers.isEmpty }) else {
+            let tokens = places.reduce(0) { $0 + ledger[$1].next }
+            retained.append(first, streams: places.count, endedAt: now, tokens: tokens)
+            return false
+        }
+        for place in places { drop(place) }
+        return true
+    }
+
     /// Forgets a job, by the number of its first stream.
-    private mutating func forget(_ first: StreamID, into turn: inout Turn) {
+    mutating func forget(_ first: StreamID, into turn: inout Turn) {
         guard let firstPlace = ledger.place(of: first) else { return }
         let error = ApusError(.notFound, "the job ended and is kept no longer; its remaining tokens are gone")
         for place in siblings(of: firstPlace) {

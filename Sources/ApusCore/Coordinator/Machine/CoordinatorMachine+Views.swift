@@ -115,6 +115,9 @@ extension CoordinatorMachine {
     /// The number of streams that are kept.
     public var streamCount: Int { ledger.count }
 
+    /// The job of a stream that is in memory.
+    public func job(of stream: StreamID) -> JobID? { ledger.place(of: stream).map { ledger[$0].job } }
+
     /// The name of a registered worker.
     public func workerName(of peer: WorkerPeer) -> WorkerName? {
         workerPlaces[peer].map { workers[$0].registration.name }
@@ -160,10 +163,17 @@ extension CoordinatorMachine {
         isDraining = true
     }
 
-    /// The coordinator goes: every stream that has not ended yet ends with an explicit error.
+    /// Whether streams run that would not survive the coordinator.
+    public var runsVolatile: Bool {
+        guard settings.recallsEnded else { return counters.active > 0 }
+        return !ledger.streams(where: { $0.worker != nil && $0.request.durability == .none }).isEmpty
+    }
+
+    /// The coordinator goes: every stream that has not ended yet and is in no journal ends with an explicit error.
     public mutating func abandonAll(at now: Timestamp, into turn: inout Turn) {
         let error = ApusError(.shuttingDown, "the coordinator was shut down before the job ended; submit it again")
-        for stream in ledger.streams(where: { $0.end == nil }) {
+        let keeps = settings.recallsEnded
+        for stream in ledger.streams(where: { $0.end == nil && !(keeps && $0.request.durability != .none) }) {
             guard let place = ledger.place(of: stream) else { continue }
             end(place, .failed, error: error, at: now, into: &turn)
         }

@@ -8,7 +8,7 @@ import DequeModule
 /// order give equal turns in every process: no decision depends on the order of a set or a dictionary.
 ///
 /// The methods stand by subject: `CoordinatorMachine+Clients`, `+Submissions`, `+Workers`, `+Operators`, `+Standing`, `+Steps`,
-/// `+Ends`, `+Dispatch`, `+Attempts`, `+Hedges`, `+Time`, `+Recovery`, `+Views`.
+/// `+Ends`, `+Dispatch`, `+Attempts`, `+Hedges`, `+Time`, `+Recovery`, `+Journal`, `+Views`.
 public struct CoordinatorMachine: Sendable {
     let settings: CoordinatorSettings
 
@@ -54,6 +54,9 @@ public struct CoordinatorMachine: Sendable {
     /// Consumers to look at when the turn ends.
     var unsettled: [(client: Int, stream: StreamID)] = []
 
+    /// Consumers whose tokens could not be read, to look at with the next tick.
+    var unread: [(client: Int, stream: StreamID)] = []
+
     // What waits.
     var models: [ModelEntry] = []
     var modelPlaces: [ModelName: Int] = [:]
@@ -84,6 +87,9 @@ public struct CoordinatorMachine: Sendable {
     public internal(set) var nextTick: Timestamp
     var lastTurn: Timestamp?
     var isDraining = false
+
+    /// Whether the journal has no room for more jobs.
+    var isJournalFull = false
 
     /// Counted since the start.
     public internal(set) var counters = CoordinatorCounters()

@@ -79,6 +79,10 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// How long an ended stream is kept.
     public var retention: Duration = .seconds(3_600)
 
+    /// Whether the journal keeps what ended and finds it again: then the bounds above say what stays in memory, and the journal
+    /// says when it is forgotten.
+    public var recallsEnded = false
+
     /// The number of the first stream; a coordinator that remembers nothing begins anywhere, so that no client takes a new
     /// stream for one of a former life.
     public var firstStream: UInt64 = 1

@@ -160,6 +160,12 @@ public enum Effect: Hashable, Sendable {
     /// Answers a cancel, a drain or a change of workers' settings.
     case done(ClientPeer, request: UInt64)
 
+    /// Answers a retry with the new job.
+    case retried(ClientPeer, request: UInt64, JobID)
+
+    /// Answers a question for the streams that failed or expired.
+    case deadLetters(ClientPeer, request: UInt64, limit: Int)
+
     /// Answers a request that failed.
     indirect case refuse(ClientPeer, request: UInt64, ApusError)
 

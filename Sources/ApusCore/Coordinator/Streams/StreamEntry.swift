@@ -105,6 +105,9 @@ struct StreamEntry: Sendable {
     var lost: UInt32 = 0
     var outlived: UInt32 = 0
 
+    /// Whether a coordinator's death took its tokens, so that it is computed again from the first.
+    var isDerivedAgain = false
+
     /// Where the last attempt was lost.
     var lossIndex = 0
 
@@ -173,6 +176,13 @@ struct StreamEntry: Sendable {
         unended = choices
     }
 
+    /// The last index from which it may be followed: what comes next, or any index where clients may have had more than there is
+    /// now.
+    var furthestStart: Int {
+        let mayHaveHadMore = isDerivedAgain || hasEnded && request.durability == .accepted
+        return mayHaveHadMore ? max(next, request.maximumTokens) : next
+    }
+
     /// The first stream of its job.
     var firstStream: StreamID { StreamID(rawValue: id.rawValue - UInt64(choice)) }
 
@@ -235,8 +245,10 @@ extension StreamEntry {
         exactness: ExactnessClass,
         contextTokens otherContext: Int
     ) -> Continuity {
-        if next == 0 { return .restart }
         let isEqual = fingerprint == other && exactness == .exact && contextTokens <= otherContext
+        // Clients may have any number of tokens of before: the same ones come again, or the rest belongs to another run.
+        if isDerivedAgain { return isEqual ? .exact : .none }
+        if next == 0 { return .restart }
         return isEqual ? .exact : .consistent
     }
 
