@@ -40,7 +40,7 @@ swift build -c release --product apus || fail "the build failed; its output abov
 apus=$(swift build -c release --show-bin-path)/apus
 
 say "3/3 A cluster of two workers, a stream, and a worker that dies"
-"$apus" up --workers 2 --clients 'tcp://127.0.0.1:*' --workers-at 'tcp://127.0.0.1:*' --log-level warning \
+"$apus" up --data "$work/journal" --workers 2 --clients 'tcp://127.0.0.1:*' --workers-at 'tcp://127.0.0.1:*' --log-level warning \
     >"$work/ready" 2>"$work/log" &
 cluster=$!
 for _ in $(seq 300); do

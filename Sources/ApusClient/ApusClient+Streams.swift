@@ -93,12 +93,32 @@ extension ApusClient {
     /// - Throws: `notFound` for a job that the coordinator does not know, and for a choice that it does not have; otherwise as
     ///   `submit(_:key:)`.
     public func attach(_ job: JobID, choice: Int = 0, from index: Int = 0) async throws(ApusError) -> TokenStream {
+        try await attach(to: .job(job), choice: choice, from: index)
+    }
+
+    /// Follows one of a job's streams, by the job's idempotency key.
+    ///
+    /// - Parameters:
+    ///   - key: The key; where a job was tried again after a failure it names the newest one.
+    ///   - choice: Which of its streams, from 0.
+    ///   - index: The first index to receive, 0 or more.
+    /// - Returns: The stream.
+    /// - Throws: As `attach(_:choice:from:)`.
+    public func attach(key: String, choice: Int = 0, from index: Int = 0) async throws(ApusError) -> TokenStream {
+        try await attach(to: .key(try checked(key: key)), choice: choice, from: index)
+    }
+
+    private func attach(
+        to target: AttachTarget,
+        choice: Int,
+        from index: Int
+    ) async throws(ApusError) -> TokenStream {
         try check(choice: choice, index: index)
         let number = inbox.nextRequest()
         let window = configuration.creditWindow
         let buffer = TokenBuffer(request: number, firstIndex: index, window: window, inbox: inbox)
         inbox.push(
-            .attach(request: number, JobChoice(job: job, choice: choice), from: index, buffer, window: window)
+            .attach(request: number, target, choice: choice, from: index, buffer, window: window)
         )
         return TokenStream(try await acceptance(buffer.acceptance, request: number), buffer: buffer)
     }
@@ -121,8 +141,8 @@ extension ApusClient {
         try check(choice: choice, index: index)
         let number = inbox.nextRequest()
         let sink = CallbackSink(onUpdate)
-        let name = JobChoice(job: job, choice: choice)
-        inbox.push(.attach(request: number, name, from: index, sink, window: configuration.creditWindow))
+        let window = configuration.creditWindow
+        inbox.push(.attach(request: number, .job(job), choice: choice, from: index, sink, window: window))
         return Subscription(try await acceptance(sink.acceptance, request: number), request: number, inbox: inbox)
     }
 
@@ -179,6 +199,10 @@ extension ApusClient {
             // 128 random bits: two jobs never share a key by chance.
             return (0..<2).map { _ in String(UInt64.random(in: 0 ... .max), radix: 36) }.joined(separator: "-")
         }
+        return try checked(key: key)
+    }
+
+    private func checked(key: String) throws(ApusError) -> String {
         guard (1...Limits.keyBytes).contains(key.utf8.count) else {
             throw ApusError(
                 .invalidRequest,

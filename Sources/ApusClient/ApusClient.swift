@@ -96,13 +96,26 @@ public final class ApusClient: Sendable {
 
     /// The newest jobs, newest first.
     ///
-    /// - Parameter limit: The most jobs to return, 1 or more.
-    /// - Returns: The jobs.
-    /// - Throws: `unreachable`, `timeout`, `overloaded`, `cancelled`.
-    public func jobs(limit: Int = 100) async throws(ApusError) -> [JobSummary] {
+    /// - Parameters:
+    ///   - limit: The most jobs to return, 1 or more.
+    ///   - dead: Whether to list those that failed or expired instead, the newest end first, as long as their retention lasts.
+    /// - Returns: The jobs; one of several choices has an element for each.
+    /// - Throws: `unreachable`, `timeout`, `overloaded`, `cancelled`; `journalUnavailable` for dead ones.
+    public func jobs(limit: Int = 100, dead: Bool = false) async throws(ApusError) -> [JobSummary] {
         guard limit > 0 else { throw ApusError(.invalidRequest, "the limit is \(limit); it must be 1 or more") }
-        guard case .jobs(let jobs) = try await call(.jobs(limit: limit)) else { throw Self.oddAnswer }
+        guard case .jobs(let jobs) = try await call(.jobs(limit: limit, dead: dead)) else { throw Self.oddAnswer }
         return jobs
+    }
+
+    /// Tries a job again that failed or expired: a new job with the same request, seed and key.
+    ///
+    /// - Parameter job: The job.
+    /// - Returns: The new job, to be attached to.
+    /// - Throws: `notFound` once its retention is over; `invalidRequest` for a job that runs or ended well; `keyConflict` where it
+    ///   was tried again before; `overloaded`, `journalUnavailable`, `unreachable`, `timeout`, `cancelled`.
+    public func retry(_ job: JobID) async throws(ApusError) -> JobID {
+        guard case .done(let new?) = try await call(.retry(job)) else { throw Self.oddAnswer }
+        return new
     }
 
     /// Lets a worker finish its streams and take no new ones.

@@ -82,11 +82,11 @@ actor ClientConnection: PollDriver {
                 window: UInt64(window),
                 now: now
             )
-        case .attach(let request, let name, let index, let sink, let window):
+        case .attach(let request, let target, let choice, let index, let sink, let window):
             return machine.attached(
                 request: request,
-                job: name.job,
-                choice: name.choice,
+                target,
+                choice: choice,
                 from: UInt64(index),
                 follower: sink,
                 window: UInt64(window),

@@ -27,12 +27,14 @@ extension ClientEffect: Equatable where Follower: Equatable, Caller: Equatable {
 enum ClientCall: Hashable, Sendable {
     /// The cluster's status.
     case status
-    /// The newest jobs, at most so many.
-    case jobs(limit: Int)
+    /// The newest jobs, or the dead ones, at most so many.
+    case jobs(limit: Int, dead: Bool)
     /// Drain a worker; `nil` drains all of them.
     case drain(WorkerName?)
     /// Cancel a job.
     case cancel(JobID)
+    /// Try a job again that failed.
+    case retry(JobID)
     /// Change how a worker chooses its batches; `nil` means all of them.
     case configure(WorkerName?, WorkerSettings)
 
@@ -43,10 +45,11 @@ enum ClientCall: Hashable, Sendable {
             var message = Apus_V1_StatusRequest()
             message.request = request
             return Apus_V1_Envelope(.statusRequest(message))
-        case .jobs(let limit):
+        case .jobs(let limit, let dead):
             var message = Apus_V1_JobsRequest()
             message.request = request
             message.limit = UInt32(clamping: limit)
+            message.dead = dead
             return Apus_V1_Envelope(.jobsRequest(message))
         case .drain(let worker):
             var message = Apus_V1_Drain()
@@ -58,6 +61,11 @@ enum ClientCall: Hashable, Sendable {
             message.request = request
             message.job = job.description
             return Apus_V1_Envelope(.cancel(message))
+        case .retry(let job):
+            var message = Apus_V1_Retry()
+            message.request = request
+            message.job = job.description
+            return Apus_V1_Envelope(.retry(message))
         case .configure(let worker, let settings):
             var message = Apus_V1_ConfigureWorkers()
             message.request = request
@@ -74,8 +82,8 @@ enum ClientReply: Hashable, Sendable {
     case status(ClusterStatus)
     /// Jobs, newest first.
     case jobs([JobSummary])
-    /// Done, with nothing to tell.
-    case done
+    /// Done; with the new job where one was made.
+    case done(JobID?)
 }
 
 /// A run of new tokens for one follower, as places in the message's columns.

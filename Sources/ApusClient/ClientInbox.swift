@@ -12,7 +12,7 @@ final class ClientInbox: Sendable {
         /// Submit a job, with a sink for each of its streams and a number for each, from `request` on.
         case submit(request: UInt64, key: String, Apus_V1_Request, [any StreamSink], window: Int)
         /// Follow one of a job's streams.
-        case attach(request: UInt64, JobChoice, from: Int, any StreamSink, window: Int)
+        case attach(request: UInt64, AttachTarget, choice: Int, from: Int, any StreamSink, window: Int)
         /// Ask for something else.
         case call(request: UInt64, ClientCall, Promise<ClientReply>)
         /// A consumer or caller is gone.
@@ -84,7 +84,7 @@ final class ClientInbox: Sendable {
         let error = ApusError(.cancelled, "the client is shut down")
         switch command {
         case .submit(_, _, _, let sinks, _): for sink in sinks { sink.failed(error) }
-        case .attach(_, _, _, let sink, _): sink.failed(error)
+        case .attach(_, _, _, _, let sink, _): sink.failed(error)
         case .call(_, _, let promise): promise.fulfil(.failure(error))
         case .abandon, .detach, .consumed, .shutDown: break
         }

@@ -14,7 +14,7 @@ extension ClientMachine {
         case .finished(let message): finished(message, now: now)
         case .status(let message): answered(message.request, .status(ClusterStatus(message)))
         case .jobs(let message): answered(message.request, .jobs(message.jobs.map { JobSummary($0) }))
-        case .done(let message): answered(message.request, .done)
+        case .done(let message): answered(message.request, .done(JobID(message.job)))
         case .welcome: greeted()
         case .ping: []
         default: unexpected()
@@ -64,6 +64,11 @@ extension ClientMachine {
     private mutating func refused(_ request: UInt64, _ error: ApusError, now: Timestamp) -> [Effect] {
         if let slot = slotOfRequest[request], let stream = streams[slot] {
             if stream.asked == .nothing { return [] }
+            // A coordinator that can't serve the stream now still has it.
+            if stream.asked == .reattach, error.isRetriable, let wait = error.retryAfter {
+                askAgain(slot: slot, at: now + wait)
+                return []
+            }
             let reason = stream.isAccepted ? lost(stream, next: flows[slot].next, error) : error
             return fail(slot: slot, reason) + closeIfDone()
         }

@@ -48,7 +48,7 @@ extension ClientMachine {
     ///
     /// - Parameters:
     ///   - request: A number that no other request of this client has.
-    ///   - job: The job.
+    ///   - target: The job.
     ///   - choice: Which of its streams.
     ///   - index: The first index to receive.
     ///   - follower: Who consumes the stream.
@@ -57,14 +57,14 @@ extension ClientMachine {
     /// - Returns: What to do.
     mutating func attached(
         request: UInt64,
-        job: JobID,
+        _ target: AttachTarget,
         choice: Int,
         from index: UInt64,
         follower: Follower,
         window: UInt64,
         now: Timestamp
     ) -> [Effect] {
-        if slotOfJob[JobChoice(job: job, choice: choice)] != nil {
+        if let job = target.job, slotOfJob[JobChoice(job: job, choice: choice)] != nil {
             return [.fail(follower, Self.followedAlready(job))]
         }
         if let error = refusal(ofStreams: 1) { return [.fail(follower, error)] }
@@ -74,8 +74,8 @@ extension ClientMachine {
                 choice: choice,
                 group: 1,
                 isOwner: false,
-                asked: .attach,
-                job: job
+                asked: .attach(target),
+                job: target.job
             ),
             StreamFlow(from: index, window: window),
             follower: follower,

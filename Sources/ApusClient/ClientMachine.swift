@@ -62,6 +62,10 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     /// When to say hello again to a coordinator that does not know this client any more.
     private var joinDue: Timestamp?
 
+    /// When streams are asked for again that the coordinator could not serve, and which.
+    private var askDue: Timestamp?
+    private var askAgain: [UInt64] = []
+
     /// Messages that could not be decoded or that the protocol does not allow here.
     var malformed = 0
 
@@ -112,6 +116,8 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     private mutating func join(now: Timestamp) -> [Effect] {
         joined = now
         joinDue = nil
+        askDue = nil
+        askAgain.removeAll()
         var hello = Apus_V1_Hello()
         hello.client = configuration.name
         var effects: [Effect] = [.discardUnsent, .send(Apus_V1_Envelope(.hello(hello)))]
@@ -157,6 +163,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
     mutating func nextDeadline() -> Timestamp? {
         var next = nextRequestDeadline()?.at
         if let joinDue { next = min(next ?? .distantFuture, joinDue) }
+        if let askDue { next = min(next ?? .distantFuture, askDue) }
         switch link {
         case .lost(let moment) where openStreams > 0:
             next = min(next ?? .distantFuture, moment + configuration.reconnectWindow)
@@ -185,6 +192,7 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
         }
         if case .closing(let moment) = link, moment <= now || isIdle { effects += finishClosing() }
         if let joinDue, joinDue <= now { effects += join(now: now) }
+        if let askDue, askDue <= now { effects += askWaiting(now: now) }
         return effects
     }
 
@@ -214,6 +222,32 @@ struct ClientMachine<Follower: Sendable, Caller: Sendable>: Sendable {
         if let slot = slotOfRequest[request] { return fail(slot: slot, error) }
         guard let call = calls.removeValue(forKey: request), let caller = call.caller else { return [] }
         return [.refuse(caller, error)]
+    }
+
+    /// Asks for a stream again after a while; until then it waits for nothing.
+    mutating func askAgain(slot: Int, at moment: Timestamp) {
+        guard let request = streams[slot]?.request else { return }
+        streams[slot]?.deadline = nil
+        askAgain.append(request)
+        askDue = min(askDue ?? .distantFuture, moment)
+    }
+
+    private mutating func askWaiting(now: Timestamp) -> [Effect] {
+        askDue = nil
+        let requests = askAgain
+        askAgain.removeAll()
+        guard link == .up else { return [] }
+        var effects: [Effect] = []
+        for request in requests {
+            guard let slot = slotOfRequest[request], streams[slot]?.asked == .reattach,
+                let envelope = streams[slot]?.envelope(flows[slot])
+            else { continue }
+            let due = now + configuration.readTimeout
+            streams[slot]?.deadline = due
+            deadlines.insert(due, request: request, lane: .answer)
+            effects.append(.send(envelope))
+        }
+        return effects
     }
 
     // MARK: - The end

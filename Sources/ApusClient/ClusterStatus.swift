@@ -62,6 +62,9 @@ public struct ClusterStatus: Hashable, Sendable, Codable {
     /// The kind of journal, `memory` for one that does not survive the coordinator.
     public var journal: String = ""
 
+    /// What the journal holds and costs, and whether it can be written.
+    public var journalStatus: JournalStatus = JournalStatus()
+
     /// An empty cluster.
     public init() {}
 
@@ -86,6 +89,7 @@ public struct ClusterStatus: Hashable, Sendable, Codable {
         case memoryBytes = "memory_bytes"
         case processorMilliseconds = "cpu_ms"
         case journal
+        case journalStatus = "journal_status"
     }
 }
 

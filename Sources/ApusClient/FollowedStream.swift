@@ -10,7 +10,7 @@ struct FollowedStream: Sendable {
         /// The Submit that the stream of the job's first choice has asked for.
         case sharedSubmit
         /// The Attach that opens the stream, from its next index on.
-        case attach
+        case attach(AttachTarget)
         /// An Attach of a stream that was open, after a lost connection or a gap.
         case reattach
         /// Nothing: the stream is open.
@@ -61,16 +61,25 @@ struct FollowedStream: Sendable {
             message.generation = generation
             message.credit = flow.limit
             return Apus_V1_Envelope(.submit(message))
-        case .attach, .reattach:
-            var message = Apus_V1_Attach()
-            message.request = request
-            message.job = job?.description ?? ""
-            message.fromIndex = flow.next
-            message.credit = flow.limit
-            message.choice = UInt32(clamping: choice)
-            return Apus_V1_Envelope(.attach(message))
+        case .attach(let target):
+            return attachment(flow, to: target)
+        case .reattach:
+            return job.flatMap { attachment(flow, to: .job($0)) }
         case .sharedSubmit, .nothing:
             return nil
         }
+    }
+
+    private func attachment(_ flow: StreamFlow, to target: AttachTarget) -> Apus_V1_Envelope {
+        var message = Apus_V1_Attach()
+        message.request = request
+        switch target {
+        case .job(let job): message.job = job.description
+        case .key(let key): message.key = key
+        }
+        message.fromIndex = flow.next
+        message.credit = flow.limit
+        message.choice = UInt32(clamping: choice)
+        return Apus_V1_Envelope(.attach(message))
     }
 }

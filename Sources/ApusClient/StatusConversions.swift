@@ -28,6 +28,23 @@ extension ClusterStatus {
         processorMilliseconds = Double(wire.cpuUs) / 1000
         journal = wire.journal
         hedges = Int(clamping: wire.hedges)
+        journalStatus = JournalStatus(wire.journalStatus)
+    }
+}
+
+extension JournalStatus {
+    /// The journal's status that a coordinator sent.
+    init(_ wire: Apus_V1_JournalStatus) {
+        self.init()
+        failure = wire.failure
+        failingMilliseconds = Int(clamping: wire.failingMs)
+        diskBytes = Int(clamping: wire.diskBytes)
+        usedBytes = Int(clamping: wire.usedBytes)
+        limitBytes = Int(clamping: wire.limitBytes)
+        memoryBytes = Int(clamping: wire.memoryBytes)
+        jobs = Int(clamping: wire.jobs)
+        commits = Int(clamping: wire.commits)
+        commit = Quantiles(wire.commit)
     }
 }
 

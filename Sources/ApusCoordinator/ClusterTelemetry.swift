@@ -24,6 +24,9 @@ struct ClusterTelemetry {
     private(set) var interToken = LatencyHistogram()
     private(set) var queueWait = LatencyHistogram()
 
+    /// How long the journal took to make a batch durable.
+    var commit = LatencyHistogram()
+
     /// Takes the load and the histograms that came with a step; values out of range are clamped by the histogram.
     mutating func take(_ step: Apus_V1_Step, from name: WorkerName) {
         workers[name, default: Worker()].load = step.load.printable

@@ -1,4 +1,5 @@
 import ApusCore
+import ApusJournal
 import ApusModel
 import ApusProtocol
 import Logging
@@ -24,7 +25,8 @@ extension Coordinator {
         }
     }
 
-    /// Takes up to a budget of clients' messages.
+    /// Takes up to a budget of clients' messages; while the journal can't be written, questions are answered and whoever wants a
+    /// promise is refused.
     func takeClientMessages(at now: Timestamp) throws {
         for _ in 0..<Self.messageBudget {
             switch try clientPort.socket.receiveRouted() {
@@ -34,12 +36,47 @@ extension Coordinator {
                 let peer = ClientPeer(rawValue: route.rawValue)
                 do throws(ApusError) {
                     let envelope = try decode(frame)
-                    try clientSent(envelope, from: peer, at: now)
+                    if keeper.isWell {
+                        try clientSent(envelope, from: peer, at: now)
+                    } else {
+                        try questionAsked(envelope, by: peer, at: now)
+                    }
                 } catch {
                     if error.code != .notFound { malformed += 1 }
-                    turn.effects.append(.refuse(peer, request: 0, error))
+                    // The turn is held while the journal can't be written; a refusal promises nothing and does not wait for it.
+                    if keeper.isWell {
+                        turn.effects.append(.refuse(peer, request: 0, error))
+                    } else {
+                        try perform(.refuse(peer, request: 0, error), at: now)
+                    }
                 }
             }
+        }
+    }
+
+    private func questionAsked(
+        _ envelope: Apus_V1_Envelope,
+        by peer: ClientPeer,
+        at now: Timestamp
+    ) throws(ApusError) {
+        let refusal = keeper.refusal
+        switch envelope.body {
+        case .statusRequest(let request): try perform(.status(peer, request: request.request), at: now)
+        case .jobsRequest(let request): try perform(Self.listing(request, for: peer), at: now)
+        case .submit(let submit): try perform(.reject(peer, request: submit.request, refusal), at: now)
+        case .attach(let attach): try perform(.reject(peer, request: attach.request, refusal), at: now)
+        case .cancel(let cancel): try perform(.refuse(peer, request: cancel.request, refusal), at: now)
+        case .retry(let retry): try perform(.refuse(peer, request: retry.request, refusal), at: now)
+        case .drain(let drain): try perform(.refuse(peer, request: drain.request, refusal), at: now)
+        case .configureWorkers(let configure):
+            try perform(.refuse(peer, request: configure.request, refusal), at: now)
+        case .hello:
+            try clientSent(envelope, from: peer, at: now)
+            // Its welcome waits for nothing.
+            if turn.effects.last == .welcome(peer) { turn.effects.removeLast() }
+            try perform(.welcome(peer), at: now)
+        // What changes no promise is taken: credit and detachment work once the turn is done.
+        default: try clientSent(envelope, from: peer, at: now)
         }
     }
 
@@ -110,7 +147,8 @@ extension Coordinator {
         switch envelope.body {
         case .hello: turn.effects.append(.welcome(peer))
         case .submit(let submit): submitted(submit, by: peer, at: now)
-        case .attach(let attach): attached(attach, by: peer)
+        case .attach(let attach): attached(attach, by: peer, at: now)
+        case .retry(let retry): retryRequested(retry, by: peer, at: now)
         case .credit(let credit):
             machine.credited(by: peer, streams: credit.streams, limits: credit.limits, into: &turn)
         case .detach(let detach): machine.detached(by: peer, streams: detach.streams, into: &turn)
@@ -128,10 +166,7 @@ extension Coordinator {
         case .drain(let drain): drainRequested(drain, by: peer)
         case .configureWorkers(let configure): configureRequested(configure, by: peer)
         case .statusRequest(let request): turn.effects.append(.status(peer, request: request.request))
-        case .jobsRequest(let request):
-            turn.effects.append(
-                .jobs(peer, request: request.request, limit: request.limit == 0 ? 100 : Int(request.limit))
-            )
+        case .jobsRequest(let request): turn.effects.append(Self.listing(request, for: peer))
         case .ping: break
         case .error(let error):
             logger.debug("a client reports an error", metadata: ["code": "\(error.code)"])
@@ -140,9 +175,18 @@ extension Coordinator {
         }
     }
 
+    /// The answer to a question for jobs.
+    private static func listing(_ request: Apus_V1_JobsRequest, for peer: ClientPeer) -> Effect {
+        let limit = request.limit == 0 ? 100 : Int(request.limit)
+        return request.dead
+            ? .deadLetters(peer, request: request.request, limit: limit)
+            : .jobs(peer, request: request.request, limit: limit)
+    }
+
     private func submitted(_ submit: Apus_V1_Submit, by peer: ClientPeer, at now: Timestamp) {
         do throws(ApusError) {
             let request = try GenerationRequest(submit.generation)
+            try recall(.key(submit.key), at: now)
             machine.submitted(
                 by: peer,
                 number: submit.request,
@@ -157,7 +201,7 @@ extension Coordinator {
         }
     }
 
-    private func attached(_ attach: Apus_V1_Attach, by peer: ClientPeer) {
+    private func attached(_ attach: Apus_V1_Attach, by peer: ClientPeer, at now: Timestamp) {
         var job: JobID?
         if !attach.job.isEmpty {
             guard let valid = JobID(attach.job) else {
@@ -165,6 +209,12 @@ extension Coordinator {
                 return
             }
             job = valid
+        }
+        do throws(ApusError) {
+            try recall(job.map { .job($0) } ?? .key(attach.key), at: now)
+        } catch {
+            turn.effects.append(.reject(peer, request: attach.request, error))
+            return
         }
         machine.attached(
             by: peer,
@@ -176,6 +226,41 @@ extension Coordinator {
             credit: Int(clamping: attach.credit),
             into: &turn
         )
+    }
+
+    /// Finds a job again that ended and that the machine has dropped from its memory since.
+    private func recall(_ name: JobReference, at now: Timestamp) throws(ApusError) {
+        guard journal.keepsEnded else { return }
+        switch name {
+        case .job(let job): if machine.knows(job) { return }
+        case .key(let key): if machine.knows(key: key) { return }
+        }
+        guard let kept = try journal.find(name), kept.hasEnded else { return }
+        let streams = kept.streams.compactMap { stream in
+            stream.end.map { EndedStream(tokens: stream.tokens, end: $0) }
+        }
+        // By its name an older job may be found whose key another one has taken over.
+        var ownsKey = false
+        if case .key = name { ownsKey = true }
+        machine.recalled(kept.accepted, streams, bulkDigest: kept.bulkDigest, ownsKey: ownsKey, at: now)
+    }
+
+    private func retryRequested(_ retry: Apus_V1_Retry, by peer: ClientPeer, at now: Timestamp) {
+        do throws(ApusError) {
+            guard let job = JobID(retry.job) else { throw Self.notAJob }
+            guard let kept = try journal.find(.job(job)) else { throw ApusError(.notFound, "no such job") }
+            machine.retryRequested(
+                by: peer,
+                number: retry.request,
+                kept.accepted,
+                ends: kept.streams.map(\.end),
+                newest: try journal.find(.key(kept.accepted.key))?.accepted.job,
+                at: now,
+                into: &turn
+            )
+        } catch {
+            turn.effects.append(.refuse(peer, request: retry.request, error))
+        }
     }
 
     private func drainRequested(_ drain: Apus_V1_Drain, by peer: ClientPeer) {

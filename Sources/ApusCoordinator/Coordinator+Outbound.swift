@@ -2,6 +2,7 @@ import ApusCore
 import ApusJournal
 import ApusModel
 import ApusProtocol
+import ApusTelemetry
 import Logging
 import ZeroMQ
 
@@ -16,7 +17,9 @@ extension Coordinator {
     func perform(at now: Timestamp) throws(ApusError) {
         guard !turn.isEmpty else { return }
         let batch = JournalBatch(tokens: turn.tokens, records: turn.records)
-        if !batch.isEmpty { try journal.commit(batch) }
+        if !batch.isEmpty {
+            guard try commit(batch, at: now) else { return try answerQuestions(at: now) }
+        }
         telemetry.take(turn)
         // What is sent may tell of lost peers; that belongs to the next turn, so this one is taken out first.
         var done = Turn()
@@ -24,6 +27,7 @@ extension Coordinator {
         for client in done.clients { try sendTokens(done.outgoing[client.place], to: client.peer) }
         for effect in done.effects { try perform(effect, at: now) }
         try flushReplay()
+        if !unread.isEmpty { unread.removeAll() }
         for columns in done.acknowledgements {
             var ack = Apus_V1_Ack()
             ack.streams = columns.streams
@@ -43,9 +47,56 @@ extension Coordinator {
         }
     }
 
-    private func perform(_ effect: Effect, at now: Timestamp) throws(ApusError) {
+    /// Answers the questions that came with a turn which is held back.
+    ///
+    /// An answer promises nothing, and whoever asks is to hear of the failure, not to wait for its end.
+    private func answerQuestions(at now: Timestamp) throws(ApusError) {
+        var held: [Effect] = []
+        var questions: [Effect] = []
+        for effect in turn.effects {
+            switch effect {
+            case .status, .jobs, .deadLetters: questions.append(effect)
+            default: held.append(effect)
+            }
+        }
+        guard !questions.isEmpty else { return }
+        turn.effects = held
+        for question in questions { try perform(question, at: now) }
+    }
+
+    /// Makes a turn's batch durable.
+    ///
+    /// - Returns: Whether it is; where the journal can't be written now, the turn stays as it is and nothing of it may be seen.
+    private func commit(_ batch: JournalBatch, at now: Timestamp) throws(ApusError) -> Bool {
+        let began = PollExecutor.monotonicNow()
+        do throws(ApusError) {
+            try journal.commit(batch)
+        } catch {
+            guard error.code == .journalUnavailable else { throw error }
+            if keeper.failed(error, at: now) {
+                logger.critical(
+                    "the journal can't be written: no job is accepted, and streams stand still until it can",
+                    metadata: ["error": "\(error.message)"]
+                )
+            }
+            return false
+        }
+        let ended = PollExecutor.monotonicNow()
+        telemetry.commit.record(ended - began)
+        if let outage = keeper.committed(at: ended) {
+            logger.notice("the journal is written again", metadata: ["ms": "\(Int(outage.milliseconds))"])
+        }
+        return true
+    }
+
+    func perform(_ effect: Effect, at now: Timestamp) throws(ApusError) {
         if case .replay(let peer, let stream, let from, let count) = effect {
-            try appendReplay(stream, from..<from + count, for: peer)
+            guard !isUnread(stream, for: peer) else { return }
+            do throws(ApusError) {
+                try appendReplay(stream, from..<from + count, for: peer)
+            } catch {
+                try replayFailed(error, stream, replay.reached..<from + count, for: peer)
+            }
             return
         }
         try flushReplay()
@@ -72,17 +123,25 @@ extension Coordinator {
             rejected.retryAfterMs = error.retryAfter.map { UInt64(clamping: Int64($0.milliseconds)) } ?? 0
             try send(.rejected(rejected), to: peer)
         case .finish(let peer, let stream, let job, let end):
+            guard !isUnread(stream, for: peer) else { return }
             try send(.finished(Apus_V1_Finished(stream: stream, job: job, end: end)), to: peer)
         case .done(let peer, let request):
             var done = Apus_V1_Done()
             done.request = request
             try send(.done(done), to: peer)
+        case .retried(let peer, let request, let job):
+            var done = Apus_V1_Done()
+            done.request = request
+            done.job = job.description
+            try send(.done(done), to: peer)
+        case .deadLetters(let peer, let request, let limit):
+            try sendDeadLetters(to: peer, request: request, limit: limit, at: now)
         case .refuse(let peer, let request, let error):
             try send(.error(Apus_V1_Error(error, request: request)), to: peer)
         case .status(let peer, let request):
             try send(.status(status(request: request, at: now)), to: peer)
         case .jobs(let peer, let request, let limit):
-            try send(.jobs(jobs(request: request, limit: min(limit, 1_000), at: now)), to: peer)
+            try send(.jobs(jobs(request: request, limit: min(limit, Self.jobsInAnswer), at: now)), to: peer)
         case .enlist(let peer, let keep):
             var enlisted = Apus_V1_Enlisted()
             enlisted.coordinator = identity
@@ -97,13 +156,13 @@ extension Coordinator {
         case .refuseWorker(let peer, let error):
             try send(.error(Apus_V1_Error(error, request: 0)), to: peer, at: now)
         case .assign(let peer, let stream, let epoch, let request, let next, let limit):
-            var assign = Apus_V1_Assign()
-            assign.stream = stream.rawValue
-            assign.epoch = epoch.rawValue
-            assign.generation = Apus_V1_Request(request)
-            assign.history = try journal.history(of: stream, count: next)
-            assign.limit = UInt64(limit)
-            try send(.assign(assign), to: peer, at: now)
+            do throws(ApusError) {
+                let history = try journal.history(of: stream, count: next)
+                try assign(stream, epoch, request, history: history, limit: limit, to: peer, at: now)
+            } catch {
+                logger.error("a stream's tokens can't be read", metadata: ["error": "\(error)"])
+                machine.assignmentFailed(on: peer, stream, epoch, at: now, into: &turn)
+            }
         case .configure(let peer, let settings):
             try send(.configure(Apus_V1_Configure(settings)), to: peer, at: now)
         case .drain(let peer):
@@ -115,13 +174,44 @@ extension Coordinator {
         }
     }
 
+    /// Sends an attempt off, a long history in parts before it.
+    private func assign(
+        _ stream: StreamID,
+        _ epoch: Epoch,
+        _ request: GenerationRequest,
+        history: [Int32],
+        limit: Int,
+        to peer: WorkerPeer,
+        at now: Timestamp
+    ) throws(ApusError) {
+        var rest = history[...]
+        while rest.count > Limits.historyTokens {
+            var part = Apus_V1_History()
+            part.stream = stream.rawValue
+            part.epoch = epoch.rawValue
+            part.ids = Array(rest.prefix(Limits.historyTokens))
+            rest.removeFirst(Limits.historyTokens)
+            try send(.history(part), to: peer, at: now)
+        }
+        var assign = Apus_V1_Assign()
+        assign.stream = stream.rawValue
+        assign.epoch = epoch.rawValue
+        assign.generation = Apus_V1_Request(request)
+        assign.history = Array(rest)
+        assign.historyBefore = UInt64(history.count - rest.count)
+        assign.limit = UInt64(limit)
+        try send(.assign(assign), to: peer, at: now)
+    }
+
     // MARK: - Tokens
 
     private func appendReplay(_ stream: StreamID, _ range: Range<Int>, for peer: ClientPeer) throws(ApusError) {
+        replay.reached = range.lowerBound
         if replay.peer != peer { try flushReplay() }
         replay.peer = peer
         var start = range.lowerBound
         while start < range.upperBound {
+            replay.reached = start
             let end = min(range.upperBound, start + Self.tokensPerMessage / 8)
             try journal.read(stream, start..<end, into: &replay.columns)
             start = end
@@ -129,6 +219,45 @@ extension Coordinator {
             if replay.columns.tokens >= Self.tokensPerMessage / 2 || bytes >= Limits.frameBytes / 2 {
                 try flushReplay(keeping: peer)
             }
+        }
+    }
+
+    /// Tokens of a stream can't be read: the client is told where that is for good, else it waits.
+    private func replayFailed(
+        _ error: ApusError,
+        _ stream: StreamID,
+        _ range: Range<Int>,
+        for peer: ClientPeer
+    ) throws(ApusError) {
+        logger.error("a stream's tokens can't be read", metadata: ["error": "\(error)"])
+        unread.insert(UnreadStream(peer: peer, stream: stream))
+        guard error.code != .journalUnavailable else {
+            machine.replayFailed(to: peer, stream, range)
+            return
+        }
+        try flushReplay()
+        guard let job = machine.job(of: stream) else { return }
+        machine.detached(by: peer, streams: [stream.rawValue], into: &turn)
+        let end = StreamEnd(reason: .failed, error: error)
+        try send(.finished(Apus_V1_Finished(stream: stream, job: job, end: end)), to: peer)
+    }
+
+    /// Whether a stream's tokens could not be read for a client in this turn, so that nothing that comes after them may be sent.
+    private func isUnread(_ stream: StreamID, for peer: ClientPeer) -> Bool {
+        !unread.isEmpty && unread.contains(UnreadStream(peer: peer, stream: stream))
+    }
+
+    private func sendDeadLetters(
+        to peer: ClientPeer,
+        request: UInt64,
+        limit: Int,
+        at now: Timestamp
+    ) throws(ApusError) {
+        do throws(ApusError) {
+            let letters = try journal.deadLetters(limit: min(limit, Self.jobsInAnswer))
+            try send(.jobs(jobs(request: request, letters, at: now)), to: peer)
+        } catch {
+            try send(.error(Apus_V1_Error(error, request: request)), to: peer)
         }
     }
 
@@ -194,10 +323,19 @@ extension Coordinator {
     }
 }
 
+/// A stream whose tokens could not be read for a client.
+struct UnreadStream: Hashable {
+    let peer: ClientPeer
+    let stream: StreamID
+}
+
 /// Tokens from the journal that are gathered for one client.
 struct PendingReplay {
     var peer: ClientPeer?
     var columns = TokenColumns()
+
+    /// The index from which the last stream's tokens are being read.
+    var reached = 0
 }
 
 extension RouterPort {

@@ -8,6 +8,9 @@ extension Coordinator {
     /// Workers that a status shows: some hundred bytes each, below the frame limit.
     static let workersInStatus = 1_000
 
+    /// Jobs that an answer shows.
+    static let jobsInAnswer = 1_000
+
     /// The cluster as it stands.
     func status(request: UInt64, at now: Timestamp) -> Apus_V1_Status {
         let counters = machine.counters
@@ -41,7 +44,48 @@ extension Coordinator {
         status.cpuUs = usage.processorTime.wireMicroseconds
         status.journal = journal.kind
         status.hedges = counters.hedges
+        status.journalStatus = journalStatus(at: now)
         return status
+    }
+
+    private func journalStatus(at now: Timestamp) -> Apus_V1_JournalStatus {
+        let figures = journal.figures
+        var status = Apus_V1_JournalStatus()
+        status.failure = keeper.failure?.message ?? ""
+        status.failingMs = keeper.failingSince.map { UInt64(max(0, (now - $0).milliseconds)) } ?? 0
+        status.diskBytes = figures.diskBytes
+        status.usedBytes = figures.usedBytes
+        status.limitBytes = figures.limitBytes
+        status.memoryBytes = figures.memoryBytes
+        status.jobs = figures.jobs
+        status.commits = figures.commits
+        status.commit = Apus_V1_Quantiles(telemetry.commit)
+        return status
+    }
+
+    /// Streams that failed or expired.
+    func jobs(request: UInt64, _ letters: [DeadLetter], at now: Timestamp) -> Apus_V1_Jobs {
+        var jobs = Apus_V1_Jobs()
+        jobs.request = request
+        jobs.total = UInt64(letters.count)
+        jobs.jobs = letters.map { letter in
+            var job = Apus_V1_JobInfo()
+            job.job = letter.job.description
+            job.state = letter.end.reason.rawValue
+            job.model = letter.model?.text ?? ""
+            job.stream = letter.stream.rawValue
+            job.choice = UInt32(clamping: letter.choice)
+            job.tokens = UInt64(clamping: letter.end.usage.completionTokens)
+            job.attempts = UInt32(clamping: letter.end.attempts)
+            job.continuity = letter.end.continuity.rawValue
+            job.ageMs = UInt64(max(0, (now - letter.acceptedAt).milliseconds))
+            job.key = letter.key
+            job.client = letter.client
+            job.errorCode = letter.end.error?.code.rawValue ?? ""
+            job.errorMessage = String(decoding: (letter.end.error?.message ?? "").utf8.prefix(400), as: UTF8.self)
+            return job
+        }
+        return jobs
     }
 
     private func workerStatus(_ view: WorkerView, at now: Timestamp) -> Apus_V1_WorkerStatus {

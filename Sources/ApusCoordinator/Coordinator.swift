@@ -21,6 +21,15 @@ public actor Coordinator: PollDriver, Service {
     /// crowded machine by much.
     static let probeDelays: [Duration] = [0, 1, 4, 20, 60, 150, 300].map { .milliseconds($0) }
 
+    /// How long a job that ended stays in memory where the journal keeps it.
+    static let memoryOfEnded: Duration = .seconds(60)
+
+    /// Streams whose retention is over that go with one tick.
+    static let expiredStreams = 64
+
+    /// How often the journal is asked what it may forget.
+    static let expiryInterval: Duration = .seconds(1)
+
     /// How often a message that a peer did not take is tried again.
     static let flushInterval: Duration = .milliseconds(1)
 
@@ -44,6 +53,11 @@ public actor Coordinator: PollDriver, Service {
     var telemetry: ClusterTelemetry
     var turn = Turn()
     var replay = PendingReplay()
+    var keeper = JournalKeeper()
+
+    /// Streams whose tokens could not be read for a client in the turn that is being performed: nothing more of them is sent to it.
+    var unread: Set<UnreadStream> = []
+
     var clientPort: RouterPort
     var workerPort: RouterPort
 
@@ -52,6 +66,7 @@ public actor Coordinator: PollDriver, Service {
 
     private var sources: PollSources?
     private var workerProbes: [Timestamp] = []
+    private var expiryDue = Timestamp.zero
     private var clientProbes: [Timestamp] = []
     private nonisolated let shutdownRequested = Atomic(false)
     private var stopped: StopRequest = .none
@@ -106,6 +121,10 @@ public actor Coordinator: PollDriver, Service {
         // Numbers stay short on the wire and still hardly ever meet those of a former life.
         settings.firstStream = generator.next() >> 43 | 1
         settings.shares = configuration.shares
+        if journal.keepsEnded {
+            settings.recallsEnded = true
+            settings.retention = Self.memoryOfEnded
+        }
         machine = CoordinatorMachine(settings: settings)
         telemetry = ClusterTelemetry()
         (stopping, stopSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -113,11 +132,13 @@ public actor Coordinator: PollDriver, Service {
 
     /// Serves until a graceful shutdown or a cancellation.
     ///
-    /// On a graceful shutdown new jobs are rejected and running streams may finish until the drain timeout; what is unfinished
-    /// then ends with `shutting_down`. A cancellation ends it at once.
+    /// On a graceful shutdown new jobs are rejected. What a durable journal holds goes on in the next life. Other running streams may
+    /// finish until the drain timeout; what is unfinished then ends with `shutting_down`. A cancellation ends it at once.
     ///
-    /// - Throws: `ApusError` where the journal fails.
+    /// - Throws: `ApusError` where the journal is damaged or the transport fails. A journal that only can't be written for now ends
+    ///   nothing: see `JournalKeeper`.
     public func run() async throws {
+        try recover()
         sources = PollSources(
             clients: executor.register(clientPort.socket),
             workers: executor.register(workerPort.socket),
@@ -141,18 +162,23 @@ public actor Coordinator: PollDriver, Service {
     public func turn(now: Timestamp, ready: ReadySet) -> Timestamp? {
         guard let sources, failure == nil else { return nil }
         do {
+            guard keeper.isWell else { return try turnWithoutJournal(now: now, ready: ready, sources) }
             machine.turnBegan(at: now)
             if ready.contains(sources.workerMonitor) { try watchWorkers(at: now) }
             if ready.contains(sources.clientMonitor) { try watchClients(at: now) }
             if ready.contains(sources.workers) { try takeWorkerMessages(at: now) }
             if ready.contains(sources.clients) { try takeClientMessages(at: now) }
             try probePeers(at: now)
-            if now >= machine.nextTick { machine.ticked(at: now, into: &turn) }
+            if now >= machine.nextTick {
+                machine.ticked(at: now, into: &turn)
+                try forgetExpired(at: now)
+            }
             try flushBacklogs()
             machine.turnEnded(at: now, into: &turn)
             // After the streams of lost workers have found new ones: only then is it known what still runs.
             if advanceShutdown(at: now) { machine.turnEnded(at: now, into: &turn) }
             try perform(at: now)
+            if !keeper.isWell { listenToWorkers(false) }
         } catch {
             fail(error)
             return nil
@@ -160,7 +186,13 @@ public actor Coordinator: PollDriver, Service {
         return nextDeadline(at: now)
     }
 
+    /// Polls the workers' socket or not: what waits there unread would end every poll at once.
+    private func listenToWorkers(_ listens: Bool) {
+        if let sources { executor.setInterest(listens ? .readable : [], of: sources.workers) }
+    }
+
     private func nextDeadline(at now: Timestamp) -> Timestamp {
+        if let retryAt = keeper.retryAt { return retryAt }
         // Sending may have told of lost peers: their streams move on at once.
         if machine.hasWork || !turn.isEmpty { return now }
         var deadline = machine.nextTick
@@ -175,6 +207,25 @@ public actor Coordinator: PollDriver, Service {
         logger.critical("the coordinator stops", metadata: ["error": "\(described)"])
         failure = described
         stopSignal.finish()
+    }
+
+    /// A turn while nothing can be made durable: the undone turn is tried again; else only questions are answered.
+    ///
+    /// What workers send waits in their sockets, where it holds them up once their windows are full.
+    private func turnWithoutJournal(now: Timestamp, ready: ReadySet, _ sources: PollSources) throws -> Timestamp? {
+        if ready.contains(sources.workerMonitor) { try watchWorkers(at: now) }
+        if ready.contains(sources.clientMonitor) { try watchClients(at: now) }
+        if ready.contains(sources.clients) { try takeClientMessages(at: now) }
+        try flushBacklogs()
+        if let retryAt = keeper.retryAt, now >= retryAt { try perform(at: now) }
+        listenToWorkers(keeper.isWell)
+        if shutdownRequested.load(ordering: .relaxed) {
+            // What is running can't be ended in the journal either: the next life takes it up.
+            failure = keeper.refusal
+            stopSignal.finish()
+            return nil
+        }
+        return nextDeadline(at: now)
     }
 
     // MARK: - Lost connections
@@ -244,6 +295,45 @@ public actor Coordinator: PollDriver, Service {
         }
     }
 
+    // MARK: - The journal
+
+    /// Takes up what a former life promised.
+    private func recover() throws(ApusError) {
+        let began = PollExecutor.monotonicNow()
+        var machine = self.machine
+        let numbers = try journal.recover { fact in
+            switch fact {
+            case .tokens(let columns): machine.replayed(columns)
+            case .record(let record): machine.replayed(record)
+            }
+        }
+        let now = PollExecutor.monotonicNow()
+        machine.numbersUsed(through: numbers)
+        machine.recovered(at: now)
+        self.machine = machine
+        guard machine.streamCount > 0 else { return }
+        let facts: Logger.Metadata = [
+            "streams": "\(machine.streamCount)", "ms": "\(Int((now - began).milliseconds))",
+        ]
+        logger.notice("took up the streams of a former life", metadata: facts)
+    }
+
+    /// Forgets ended jobs whose time in the journal is over.
+    private func forgetExpired(at now: Timestamp) throws {
+        guard journal.keepsEnded, now >= expiryDue else { return }
+        do throws(ApusError) {
+            let streams = try journal.expired(at: now, limit: Self.expiredStreams)
+            // A backlog goes on with the next tick.
+            if streams.count < Self.expiredStreams { expiryDue = now + Self.expiryInterval }
+            machine.retentionEnded(streams, into: &turn)
+        } catch {
+            guard error.code == .journalUnavailable else { throw error }
+            expiryDue = now + Self.expiryInterval
+        }
+        let figures = journal.figures
+        machine.journalFilled(figures.limitBytes > 0 && figures.usedBytes > figures.limitBytes)
+    }
+
     // MARK: - Shutdown
 
     /// Goes on with a shutdown.
@@ -257,8 +347,9 @@ public actor Coordinator: PollDriver, Service {
             stopped = .draining(until: now + configuration.drainTimeout)
             return advanceShutdown(at: now)
         case .draining(let until):
-            // Streams that only wait for a slot don't hold a shutdown up: nobody knows whether one comes.
-            guard machine.counters.active == 0 || now >= until else { return false }
+            // Streams that only wait for a slot don't hold a shutdown up: nobody knows whether one comes. Nor do those in a durable
+            // journal: they go on in the next life.
+            guard !machine.runsVolatile || now >= until else { return false }
             machine.abandonAll(at: now, into: &turn)
             // The transport's own thread sends what is handed to it well within this time.
             stopped = .leaving(at: now + .milliseconds(100))

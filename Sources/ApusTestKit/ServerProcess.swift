@@ -1,4 +1,5 @@
 public import Foundation
+import Synchronization
 
 /// A child process that is started, watched and killed for real.
 ///
@@ -22,6 +23,9 @@ public final class ServerProcess {
     /// Where its standard error goes.
     public let errorFile: String
 
+    /// The children that run: a process that has to end at once takes them along.
+    private static let running = Mutex<Set<pid_t>>([])
+
     private let output: Int32
     private var pending: [UInt8] = []
     private var exitStatus: Int32?
@@ -34,10 +38,27 @@ public final class ServerProcess {
     ///   - environment: Variables that are set beside the present ones.
     /// - Throws: `Failure` where the child can't be started.
     public init(_ executable: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        errorFile = NSTemporaryDirectory() + "/apus-\(getpid())-\(UUID().uuidString).log"
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        // One child is started at a time: none inherits another one's pipe before that is marked as not to be inherited.
+        (processID, output) = try Self.running.withLock { [errorFile] running throws(Failure) in
+            let child = try Self.start(executable, arguments, variables: variables, errorFile: errorFile)
+            running.insert(child.processID)
+            return child
+        }
+    }
+
+    /// Starts a child.
+    ///
+    /// - Returns: Its number, and where its standard output is read.
+    private static func start(
+        _ executable: String,
+        _ arguments: [String],
+        variables: [String: String],
+        errorFile: String
+    ) throws(Failure) -> (processID: pid_t, output: Int32) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw Failure(description: "no pipe: errno \(errno)") }
-        output = ends[0]
-        errorFile = NSTemporaryDirectory() + "/apus-\(getpid())-\(UUID().uuidString).log"
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -48,19 +69,25 @@ public final class ServerProcess {
         posix_spawn_file_actions_addclose(&actions, ends[0])
         _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
         _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
-        let variables = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         var number = pid_t()
-        let status = Self.withStrings([executable] + arguments) { words in
-            Self.withStrings(variables.map { "\($0.key)=\($0.value)" }) { settings in
+        let status = withStrings([executable] + arguments) { words in
+            withStrings(variables.map { "\($0.key)=\($0.value)" }) { settings in
                 posix_spawn(&number, executable, &actions, nil, words, settings)
             }
         }
         close(ends[1])
         guard status == 0 else {
-            close(output)
+            close(ends[0])
             throw Failure(description: "\(executable) can't be started: \(String(cString: strerror(status)))")
         }
-        processID = number
+        return (number, ends[0])
+    }
+
+    /// Kills every child of this process: for its own sudden end.
+    public static func killAll() {
+        running.withLock { running in
+            for child in running { _ = Foundation.kill(child, SIGKILL) }
+        }
     }
 
     deinit {
@@ -103,9 +130,14 @@ public final class ServerProcess {
 
     /// Waits for the server's `READY` line.
     ///
+    /// - Parameter timeout: How long to wait; the child is killed where that is not enough. `nil` waits as long as it takes.
     /// - Returns: The line's `name=value` pairs.
     /// - Throws: `Failure` with what the child wrote, where it ends without the line.
-    public func waitUntilReady() throws -> [String: String] {
+    public func waitUntilReady(within timeout: Duration? = nil) throws -> [String: String] {
+        if let timeout, !hasOutput(within: timeout) {
+            kill(SIGKILL)
+            throw Failure(description: "the server was not ready within \(timeout): \(errors)")
+        }
         while let line = readLine() {
             guard line.hasPrefix("READY ") else { continue }
             let pairs = line.split(separator: " ").dropFirst().map { $0.split(separator: "=", maxSplits: 1) }
@@ -116,6 +148,27 @@ public final class ServerProcess {
         }
         let status = waitForExit()
         throw Failure(description: "the server ended with \(status) before it was ready: \(errors)")
+    }
+
+    /// Whether the child writes something, or ends, within a time.
+    private func hasOutput(within timeout: Duration) -> Bool {
+        guard pending.isEmpty else { return true }
+        var entry = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+        let end = ContinuousClock.now + timeout
+        while true {
+            let rest = Int32(clamping: Int((end - .now) / .milliseconds(1)))
+            let count = poll(&entry, 1, max(0, rest))
+            guard count < 0, errno == EINTR else { return count > 0 }
+        }
+    }
+
+    /// Whether the child has not ended.
+    public var isRunning: Bool {
+        guard exitStatus == nil else { return false }
+        var status: Int32 = 0
+        guard waitpid(processID, &status, WNOHANG) == processID else { return true }
+        ended(status)
+        return false
     }
 
     /// What the child wrote to its standard error so far.
@@ -136,7 +189,17 @@ public final class ServerProcess {
     public func waitForExit() -> Int32 {
         if let exitStatus { return exitStatus }
         var status: Int32 = 0
+        // A number is free for other processes once it is waited for: the child is no longer killed with the others then.
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+        _ = Self.running.withLock { $0.remove(processID) }
         while waitpid(processID, &status, 0) < 0, errno == EINTR {}
+        return ended(status)
+    }
+
+    @discardableResult
+    private func ended(_ status: Int32) -> Int32 {
+        _ = Self.running.withLock { $0.remove(processID) }
         let signal = status & 0x7f
         let result = signal == 0 ? (status >> 8) & 0xff : -signal
         exitStatus = result

@@ -80,8 +80,8 @@ struct Apus: AsyncParsableCommand {
         version: ApusVersion.release,
         groupedSubcommands: [
             CommandGroup(name: "Serve", subcommands: [Up.self, CoordinatorCommand.self, WorkerCommand.self]),
-            CommandGroup(name: "Jobs", subcommands: [Submit.self, Attach.self, Cancel.self, Jobs.self]),
-            CommandGroup(name: "Operate", subcommands: [Status.self, Configure.self, Drain.self]),
+            CommandGroup(name: "Jobs", subcommands: [Submit.self, Attach.self, Cancel.self, Jobs.self, Retry.self]),
+            CommandGroup(name: "Operate", subcommands: [Status.self, Configure.self, Drain.self, JournalCommand.self]),
         ]
     )
 }

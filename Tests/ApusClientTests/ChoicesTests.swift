@@ -179,7 +179,7 @@ struct ChoicesTests {
         func attach(_ request: UInt64, _ choice: Int, _ follower: String) -> [Effect] {
             machine.attached(
                 request: request,
-                job: job,
+                .job(job),
                 choice: choice,
                 from: 2,
                 follower: follower,

@@ -266,4 +266,28 @@ struct ClientMachineTests {
         #expect(machine.tokens(columns).texts == [])
         #expect(machine.malformed == 1)
     }
+
+    @Test("A job is followed by its key, and after a reconnection by its name")
+    func attachByKey() {
+        var machine = Machine(configuration: ClientConfiguration())
+        _ = machine.connected(now: at(0))
+        var asked = Apus_V1_Attach()
+        asked.request = 1
+        asked.key = "nightly"
+        asked.credit = 8
+        let effects = machine.attached(
+            request: 1,
+            .key("nightly"),
+            choice: 0,
+            from: 0,
+            follower: "a",
+            window: 8,
+            now: at(0)
+        )
+        #expect(effects == [.send(Apus_V1_Envelope(.attach(asked)))])
+        _ = machine.received(Message.accepted(1, stream: 70), now: at(0))
+        _ = machine.tokens(Message.tokens((70, 0..<2)))
+        _ = machine.disconnected(now: at(1))
+        #expect(machine.connected(now: at(2)).contains(Message.attach(1, from: 2, credit: 10)))
+    }
 }

@@ -71,6 +71,36 @@ struct ClientMachineTimeTests {
         #expect(error(machine.timePassed(now: at(41)))?.code == .timeout)
     }
 
+    @Test("A coordinator that can't serve a stream for now is asked again, as often as it takes")
+    func aRefusedReattachIsRepeated() {
+        var machine = Machine.following()
+        _ = machine.disconnected(now: at(10))
+        _ = machine.connected(now: at(11))
+        for second in 0..<100 {
+            let refusal = Message.rejected(1, .journalUnavailable, retryAfterMilliseconds: 1_000)
+            let now = 12 + Double(second)
+            #expect(machine.received(refusal, now: at(now)) == [])
+            #expect(machine.nextDeadline() == at(now + 1))
+            #expect(machine.timePassed(now: at(now + 1)) == [Message.attach(1, from: 0, credit: 8)])
+        }
+        // The question itself has its own deadline, which counts anew each time.
+        #expect(machine.nextDeadline() == at(12 + 100 + 30))
+        #expect(machine.received(Message.accepted(1, stream: 70), now: at(113)) == [])
+        #expect(machine.nextDeadline() == nil)
+        #expect(machine.tokens(Message.tokens((70, 0..<1))).texts == ["a0: 0 "])
+    }
+
+    @Test("A submit that the coordinator can't take for now is the caller's to repeat")
+    func aRefusedSubmitIsTold() {
+        var machine = Machine(configuration: ClientConfiguration())
+        _ = machine.connected(now: at(0))
+        _ = machine.submit(1, by: "a", at: 0)
+        let refusal = Message.rejected(1, .journalUnavailable, retryAfterMilliseconds: 1_000)
+        let effects = machine.received(refusal, now: at(0.1))
+        #expect(error(effects)?.code == .journalUnavailable)
+        #expect(error(effects)?.retryAfter == .seconds(1))
+    }
+
     @Test("Another version of the protocol fails everything that waits")
     func anotherVersionFailsAll() {
         var machine = Machine.following()

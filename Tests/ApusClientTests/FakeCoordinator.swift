@@ -25,9 +25,24 @@ actor FakeCoordinator: PollDriver {
     private var heard: [Apus_V1_Envelope.OneOf_Body] = []
     private var waiters: [Waiter] = []
 
-    init(endpoint: String = "tcp://127.0.0.1:*", script: @escaping Script) throws {
+    /// Listens at an endpoint, or at one of its own choice.
+    ///
+    /// Its port is then below those that the system gives to connections, so that a successor can have it.
+    init(endpoint: String? = nil, script: @escaping Script) throws {
         let socket = try Socket(try ZeroMQContext(), .router)
-        self.endpoint = try socket.bind(endpoint)
+        if let endpoint {
+            self.endpoint = try socket.bind(endpoint)
+        } else {
+            var found: String?
+            while found == nil {
+                do throws(ZeroMQError) {
+                    found = try socket.bind("tcp://127.0.0.1:\(Int.random(in: 12_000..<32_000))")
+                } catch {
+                    guard error.isAddressInUse else { throw error }
+                }
+            }
+            self.endpoint = found ?? ""
+        }
         self.socket = consume socket
         self.script = script
     }

@@ -73,11 +73,16 @@ enum Message {
         return .accepted(message)
     }
 
-    static func rejected(_ request: UInt64, _ code: ApusError.Code) -> Apus_V1_Envelope.OneOf_Body {
+    static func rejected(
+        _ request: UInt64,
+        _ code: ApusError.Code,
+        retryAfterMilliseconds: UInt64 = 0
+    ) -> Apus_V1_Envelope.OneOf_Body {
         var message = Apus_V1_Rejected()
         message.request = request
         message.code = code.rawValue
         message.message = "no"
+        message.retryAfterMs = retryAfterMilliseconds
         return .rejected(message)
     }
 
@@ -154,7 +159,7 @@ extension ClientMachine where Follower == String, Caller == String {
     }
 
     mutating func attach(_ request: UInt64, from index: UInt64, by follower: String = "b", at now: Double) -> [Effect] {
-        attached(request: request, job: job, choice: 0, from: index, follower: follower, window: 8, now: at(now))
+        attached(request: request, .job(job), choice: 0, from: index, follower: follower, window: 8, now: at(now))
     }
 
     /// What a message of tokens delivers, as texts, and what else it causes.

@@ -1,3 +1,4 @@
+import ApusJournal
 import ApusModel
 import ArgumentParser
 import Foundation
@@ -258,13 +259,14 @@ struct OptionsTests {
 
     @Test("Up passes options on in the form that worker and coordinator read")
     func upPassesOptionsOn() throws {
-        let flags = "--engine simulated --slots 3 --sim-step-us 10 --share web=4 --share reports=2"
+        let flags =
+            "--engine simulated --slots 3 --sim-step-us 10 --share web=4 --share reports=2 --data /d --retention 0.5 "
+            + "--journal-limit-mb 64"
         let up = try #require(try Apus.parseAsRoot(["up"] + flags.split(separator: " ").map(String.init)) as? Up)
         let plan = LocalCluster(
             clients: "tcp://127.0.0.1:*",
             workersEndpoint: "tcp://127.0.0.1:*",
-            data: nil,
-            shareArguments: up.clientShares.arguments,
+            coordinatorArguments: up.journal.arguments + up.clientShares.arguments,
             workers: 2,
             workerArguments: up.engine.arguments(threads: 4),
             logLevel: "info"
@@ -282,6 +284,22 @@ struct OptionsTests {
         let command = try Apus.parseAsRoot(plan.arguments(of: 0, endpoints: nil))
         let coordinator = try #require(command as? CoordinatorCommand)
         #expect(try coordinator.clientShares.weights() == ["web": 4, "reports": 2])
+        #expect(coordinator.journal.folder == "/d")
+        #expect(coordinator.journal.settings.retention == .seconds(1_800))
+        #expect(coordinator.journal.settings.limitBytes == 64 << 20)
+        let inMemory = try #require(try Apus.parseAsRoot(["up", "--ephemeral"]) as? Up)
+        #expect(inMemory.journal.arguments == ["--ephemeral"])
+    }
+
+    @Test(
+        "A journal is in memory or on disk, and keeps within bounds",
+        arguments: [
+            ["--ephemeral", "--data", "/d"], ["--retention", "0"], ["--retention", "9000"],
+            ["--journal-limit-mb", "1"],
+        ]
+    )
+    func journalOptions(_ arguments: [String]) {
+        #expect(throws: (any Error).self) { try Apus.parseAsRoot(["coordinator"] + arguments) }
     }
 
     @Test("Processors are shared among workers, one at least for each")

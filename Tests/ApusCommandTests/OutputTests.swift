@@ -187,7 +187,7 @@ struct OutputTests {
         let expected: Set<String> = [
             "coordinator", "version", "pid", "uptime_ms", "workers", "streams", "failovers", "hedges", "tokens",
             "tokens_per_second", "ttft_ms", "inter_token_ms", "queue_wait_ms", "clients", "rejected", "malformed",
-            "stale", "memory_bytes", "cpu_ms", "journal",
+            "stale", "memory_bytes", "cpu_ms", "journal", "journal_status",
         ]
         #expect(Set(members.keys) == expected)
         let worker = try #require((members["workers"] as? [[String: Any]])?.first)

@@ -10,7 +10,7 @@ struct SupervisorMachineTests {
     private func running() -> SupervisorMachine {
         var machine = SupervisorMachine(names: ["coordinator", "worker-1", "worker-2"])
         _ = machine.began()
-        for child in 0..<3 { _ = machine.becameReady(child) }
+        for child in 0..<3 { _ = machine.becameReady(child, now: at(8)) }
         return machine
     }
 
@@ -18,9 +18,9 @@ struct SupervisorMachineTests {
     func startsInOrder() {
         var machine = SupervisorMachine(names: ["coordinator", "worker-1", "worker-2"])
         #expect(machine.began() == [.start(0)])
-        #expect(machine.becameReady(0) == [.start(1), .start(2)])
-        #expect(machine.becameReady(2) == [])
-        #expect(machine.becameReady(1) == [.announce])
+        #expect(machine.becameReady(0, now: at(8)) == [.start(1), .start(2)])
+        #expect(machine.becameReady(2, now: at(8)) == [])
+        #expect(machine.becameReady(1, now: at(8)) == [.announce])
     }
 
     @Test("A process that dies starts again after a pause")
@@ -30,7 +30,14 @@ struct SupervisorMachineTests {
         #expect(effects.last == .wake(at(10.5)))
         #expect(machine.timePassed(now: at(10.4)) == [])
         #expect(machine.timePassed(now: at(10.5)) == [.start(1)])
-        #expect(machine.becameReady(1) == [])
+        #expect(machine.becameReady(1, now: at(8)) == [])
+    }
+
+    @Test("A process that served for a while starts again at once")
+    func restartsAtOnce() {
+        var machine = running()
+        #expect(machine.exited(0, .signal(9), lastWords: nil, now: at(13)).last == .wake(at(13)))
+        #expect(machine.timePassed(now: at(13)) == [.start(0)])
     }
 
     @Test("A worker that was drained is not started again")
@@ -63,7 +70,7 @@ struct SupervisorMachineTests {
     func givesUp() {
         var machine = SupervisorMachine(names: ["coordinator", "worker-1"])
         _ = machine.began()
-        _ = machine.becameReady(0)
+        _ = machine.becameReady(0, now: at(8))
         for turn in 1..<SupervisorMachine.failureLimit {
             _ = machine.exited(1, .status(1), lastWords: nil, now: at(Double(turn)))
             #expect(machine.timePassed(now: at(Double(turn) + 30)) == [.start(1)])
@@ -83,7 +90,7 @@ struct SupervisorMachineTests {
     func wrongInputStops() {
         var machine = SupervisorMachine(names: ["coordinator", "worker-1", "worker-2"])
         _ = machine.began()
-        _ = machine.becameReady(0)
+        _ = machine.becameReady(0, now: at(8))
         let effects = machine.exited(1, .status(2), lastWords: "error: no model", now: at(1))
         #expect(effects == [.stop(2), .wake(at(13))])
         #expect(machine.exited(2, .status(0), lastWords: nil, now: at(2)) == [.stop(0), .wake(at(14))])

@@ -12,6 +12,7 @@ struct Attach: AsyncParsableCommand {
               apus attach 0c9f3v7k2m1qa
               apus attach 0c9f3v7k2m1qa --from 120 --output json
               apus attach 0c9f3v7k2m1qa --choice 2
+              apus attach --key nightly-7
 
             The events of --output json are those of `apus submit`. Ctrl-C stops following; the job goes on.
             """
@@ -31,8 +32,17 @@ struct Attach: AsyncParsableCommand {
     @Flag(help: "Print the session's summary after the text, on the error output.")
     var summary = false
 
+    @Option(help: "The job's idempotency key, instead of its id.")
+    var key: String?
+
     @Argument(help: "The job's id, as submit and jobs print it.")
-    var job: JobID
+    var job: JobID?
+
+    func validate() throws {
+        guard (job == nil) != (key == nil) else {
+            throw ValidationError("Name the job by its id or by --key, one of them.")
+        }
+    }
 
     func run() async throws {
         try await BrokenStream.reported(as: output) { [self] in try await attach() }
@@ -41,7 +51,12 @@ struct Attach: AsyncParsableCommand {
     private func attach() async throws -> ExitStatus {
         try await ApusClient.withClient(client.configuration(name: "apus-attach")) { connection in
             let start = ContinuousClock.now
-            let stream = try await connection.attach(job, choice: choice, from: index)
+            let stream =
+                if let job {
+                    try await connection.attach(job, choice: choice, from: index)
+                } else {
+                    try await connection.attach(key: key ?? "", choice: choice, from: index)
+                }
             return try await StreamPrinter(format: output, showsSummary: summary).print([stream], since: start)
         }
     }

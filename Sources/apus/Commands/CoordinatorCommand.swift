@@ -1,5 +1,4 @@
 import ApusCoordinator
-import ApusJournal
 import ApusModel
 import ArgumentParser
 import Logging
@@ -16,9 +15,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
               apus coordinator
               apus coordinator --clients tcp://0.0.0.0:5700 --workers tcp://0.0.0.0:5701
               apus coordinator --share web=4 --share reports=1
+              apus coordinator --data /var/lib/apus --retention 48
 
             Prints `READY clients=ENDPOINT workers=ENDPOINT` when it serves. Port *
-            picks a free one. Ctrl-C lets running streams finish for a while.
+            picks a free one. What it accepts is on disk before it says so: killed and
+            started again it goes on with every job, and its clients with it.
             """
     )
 
@@ -28,25 +29,23 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where to listen for workers.", valueName: "endpoint"))
     var workers: String = "tcp://127.0.0.1:5701"
 
-    @Option(help: ArgumentHelp("Folder for what must survive a restart; default $APUS_DATA.", valueName: "dir"))
-    var data: String?
+    @OptionGroup(title: "Journal")
+    var journal: JournalOptions
 
     @OptionGroup var clientShares: ShareOptions
     @OptionGroup var server: ServerOptions
 
     func run() async throws {
         let logger = server.logger("coordinator")
-        if let folder = data ?? Environment.data {
-            Terminal.warn("this version keeps its journal in memory; nothing is written to \(folder)")
-        }
         Server.warnIfOpen(clients)
         Server.warnIfOpen(workers)
         let shares = try clientShares.weights()
         let coordinator: Coordinator
+        let journal = try journal.open()
         do {
             coordinator = try Coordinator(
                 configuration: CoordinatorConfiguration(clients: clients, workers: workers, shares: shares),
-                journal: MemoryJournal(),
+                journal: journal,
                 logger: logger
             ) { endpoints in
                 // A reader that is gone does not need to know that the server is ready.

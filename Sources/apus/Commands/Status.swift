@@ -15,6 +15,8 @@ struct Status: AsyncParsableCommand {
 
             With --output json there is one object a line, with stable names:
               coordinator version pid uptime_ms journal clients memory_bytes cpu_ms
+              journal_status: failure failing_ms disk_bytes used_bytes limit_bytes
+                memory_bytes jobs commits commit_ms
               streams: active queued completed failed cancelled
               failovers hedges tokens tokens_per_second rejected malformed stale
               ttft_ms inter_token_ms queue_wait_ms: count p50 p95 p99 max

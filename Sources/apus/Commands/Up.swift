@@ -16,8 +16,9 @@ struct Up: AsyncParsableCommand {
               apus up --share web=4 --share reports=1
 
             Prints `READY clients=ENDPOINT workers=ENDPOINT` when all workers serve.
-            A process that dies starts again; meanwhile its streams go on elsewhere.
-            Ctrl-C stops all of them; a second one at once.
+            A process that dies starts again; meanwhile its streams go on elsewhere, and
+            when all of them die, at the next start. Ctrl-C stops all of them; a second
+            one at once.
             """
     )
 
@@ -30,8 +31,8 @@ struct Up: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where the coordinator listens for workers.", valueName: "endpoint"))
     var workersAt: String = "tcp://127.0.0.1:5701"
 
-    @Option(help: ArgumentHelp("Folder for what must survive a restart; default $APUS_DATA.", valueName: "dir"))
-    var data: String?
+    @OptionGroup(title: "Journal")
+    var journal: JournalOptions
 
     @OptionGroup var clientShares: ShareOptions
     @OptionGroup var engine: EngineOptions
@@ -51,8 +52,7 @@ struct Up: AsyncParsableCommand {
         let plan = LocalCluster(
             clients: clients,
             workersEndpoint: workersAt,
-            data: data,
-            shareArguments: clientShares.arguments,
+            coordinatorArguments: journal.arguments + clientShares.arguments,
             workers: workers,
             workerArguments: engine.arguments(threads: share),
             logLevel: server.logLevel.rawValue

@@ -8,6 +8,8 @@ extension WorkerName: ExpressibleByArgument {}
 extension ModelName: ExpressibleByArgument {}
 extension ClientName: ExpressibleByArgument {}
 extension Priority: ExpressibleByArgument {}
+
+extension Durability: ExpressibleByArgument {}
 extension ClientProfile: ExpressibleByArgument {}
 extension BatchPolicy: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

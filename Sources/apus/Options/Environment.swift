@@ -26,6 +26,11 @@ enum Environment {
         (value("HOME") ?? "/root") + "/.local/share/apus/models"
     }
 
+    /// The folder of the journal where none is named.
+    static var journalFolder: String {
+        (value("XDG_DATA_HOME") ?? (value("HOME") ?? "/root") + "/.local/share") + "/apus/journal"
+    }
+
     private static func value(_ name: String) -> String? {
         guard let text = ProcessInfo.processInfo.environment[name], !text.isEmpty else { return nil }
         return text

@@ -76,6 +76,14 @@ struct GenerationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Who shows the stream, which sets --transfer-tokens.", valueName: "profile"))
     var clientProfile: ClientProfile?
 
+    @Option(
+        help: ArgumentHelp(
+            "What survives a coordinator's death. released: each token; accepted: the job, computed again; none: nothing.",
+            valueName: "class"
+        )
+    )
+    var durability: Durability = .released
+
     @Flag(help: "Don't guess tokens ahead; the output is the same.")
     var noSpeculation = false
 
@@ -112,7 +120,8 @@ struct GenerationOptions: ParsableArguments {
             choices: choices,
             interTokenTarget: interTokenMs.map { .milliseconds($0) },
             transferTokens: transferTokens ?? clientProfile?.transferTokens ?? 1,
-            speculates: !noSpeculation
+            speculates: !noSpeculation,
+            durability: durability
         )
         prompt.fill(&request, prompt: text)
         try request.validate()

@@ -9,6 +9,7 @@ enum JSONLine {
     static func encode(_ value: some Encodable) throws(ApusError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         do {
             return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
         } catch {

@@ -21,8 +21,8 @@ enum StatusTable {
             "load        \(status.clients) clients  \(status.rejected) rejected  \(status.malformed) malformed  "
                 + "\(status.stale) stale rows  \(megabytes(UInt64(clamping: status.memoryBytes))) MB  "
                 + "\(decimal(status.processorMilliseconds / 1000)) s of processor",
-            "",
         ]
+        lines += journal(status.journalStatus) + [""]
         if status.workers.isEmpty { return lines + ["no workers; start one with `apus worker`"] }
         var table = TextTable([
             "WORKER", ">PID", "MODEL", "STATE", ">SLOTS", ">BATCH", ">TOK/S", ">TTFT", ">ITL", ">MEM MB", ">CACHE",
@@ -37,6 +37,25 @@ enum StatusTable {
             ])
         }
         lines += table.lines(fitting: width, shortening: ["WORKER", "MODEL"])
+        return lines
+    }
+
+    /// What the journal holds; loudly where it can't be written.
+    private static func journal(_ journal: JournalStatus) -> [String] {
+        var lines: [String] = []
+        if journal.limitBytes > 0 {
+            lines.append(
+                "journal     \(journal.jobs) jobs  \(megabytes(UInt64(clamping: journal.usedBytes))) of "
+                    + "\(megabytes(UInt64(clamping: journal.limitBytes))) MB used  "
+                    + "\(megabytes(UInt64(clamping: journal.diskBytes))) MB on disk  commit \(quantiles(journal.commit)) ms"
+            )
+        }
+        if !journal.failure.isEmpty {
+            lines.append(
+                "JOURNAL CAN'T BE WRITTEN for \(duration(milliseconds: journal.failingMilliseconds)): \(journal.failure)"
+            )
+            lines.append("no job is accepted and all streams stand still until it can")
+        }
         return lines
     }
 

@@ -6,11 +6,8 @@ struct LocalCluster: Sendable {
     /// Where it listens for workers.
     let workersEndpoint: String
 
-    /// The coordinator's folder.
-    let data: String?
-
-    /// The coordinator's arguments for clients' shares.
-    let shareArguments: [String]
+    /// The coordinator's arguments for its journal and for clients' shares.
+    let coordinatorArguments: [String]
 
     /// The number of workers.
     let workers: Int
@@ -35,8 +32,7 @@ struct LocalCluster: Sendable {
         let clients = endpoints?.clients ?? clients
         let workers = endpoints?.workers ?? workersEndpoint
         if child == 0 {
-            let folder = data.map { ["--data", $0] } ?? []
-            return ["coordinator", "--clients", clients, "--workers", workers] + folder + shareArguments + common
+            return ["coordinator", "--clients", clients, "--workers", workers] + coordinatorArguments + common
         }
         return ["worker", "--coordinator", Self.reachable(workers), "--name", names[child]] + workerArguments + common
     }

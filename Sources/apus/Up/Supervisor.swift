@@ -87,7 +87,7 @@ actor Supervisor {
             let fields = LocalCluster.fields(ofReady: line)
             if let clients = fields["clients"], let workers = fields["workers"] { endpoints = (clients, workers) }
         }
-        return machine.becameReady(child)
+        return machine.becameReady(child, now: PollExecutor.monotonicNow())
     }
 
     private func perform(

@@ -62,6 +62,7 @@ struct SupervisorMachine: Sendable {
         var name: String
         var state = State.waiting
         var failures = 0
+        var readySince = Timestamp.zero
     }
 
     private enum Phase: Hashable, Sendable {
@@ -75,7 +76,9 @@ struct SupervisorMachine: Sendable {
     static let failureLimit = 5
     /// How long a process may take to stop: somewhat longer than it lets running streams finish.
     static let stopGrace = Duration.seconds(12)
-    /// The first pause before a process starts again; it doubles each time.
+    /// A process that served for so long starts again at once: streams wait for it.
+    static let steadyTime = Duration.seconds(5)
+    /// The first pause before another process starts again; it doubles each time that it dies before it is ready.
     static let firstPause = Duration.milliseconds(500)
     /// The longest pause.
     static let longestPause = Duration.seconds(10)
@@ -99,9 +102,10 @@ struct SupervisorMachine: Sendable {
     }
 
     /// A process serves.
-    mutating func becameReady(_ child: Child) -> [Effect] {
+    mutating func becameReady(_ child: Child, now: Timestamp) -> [Effect] {
         guard phase == .running, processes[child].state == .starting else { return [] }
         processes[child].state = .ready
+        processes[child].readySince = now
         processes[child].failures = 0
         var effects: [Effect] = []
         if child == 0 {
@@ -144,9 +148,11 @@ struct SupervisorMachine: Sendable {
             return beginStop(Verdict(status: status, message: message), now: now)
         }
         let doublings = min(max(0, processes[child].failures - 1), 10)
-        let pause = min(Self.firstPause * (1 << doublings), Self.longestPause)
+        let isSteady = wasReady && now - processes[child].readySince >= Self.steadyTime
+        let pause = isSteady ? .zero : min(Self.firstPause * (1 << doublings), Self.longestPause)
         processes[child].state = .resting(until: now + pause)
-        return [.report("\(name) \(exit.text); it starts again in \(pause.inSeconds) s"), .wake(now + pause)]
+        let start = isSteady ? "at once" : "in \(pause.inSeconds) s"
+        return [.report("\(name) \(exit.text); it starts again \(start)"), .wake(now + pause)]
     }
 
     /// A moment that was asked for has come.
