@@ -84,4 +84,62 @@ struct ScenarioTests {
         #expect(!report.isLate)
         #expect(world.ends.count { $0.error?.code == .attemptsExhausted } == 1)
     }
+
+    // MARK: - The journal
+
+    /// A scenario whose jobs ask for a durability.
+    private func scenario(_ durability: Durability) -> Scenario {
+        var scenario = Scenario(workers: 1, lengths: [200])
+        scenario.configuration.jobs[0].request.durability = durability
+        return scenario
+    }
+
+    @Test func `A coordinator's death changes nothing for a job that asks for everything`() {
+        let (report, world, _) = scenario(.released)
+            .when(.received(job: 0, index: 50), .killCoordinator)
+            .run()
+        #expect(report.violations.isEmpty)
+        #expect(world.acceptances == 1)
+        #expect(world.ends.map(\.attempts) == [1])
+    }
+
+    @Test func `Tokens that died with their coordinator come again, and the client goes on where it was`() {
+        let (report, world, story) = scenario(.accepted)
+            .when(.received(job: 0, index: 50), .killCoordinator)
+            .run()
+        #expect(report.violations.isEmpty)
+        #expect(world.acceptances == 1)
+        #expect(world.ends.map(\.attempts) == [2])
+        #expect(world.ends.map(\.continuity) == [.exact])
+        #expect(world.ends.map(\.usage.completionTokens) == [200])
+        #expect(story.contains { $0.contains("Assign 1/2 job 0, history 0") })
+    }
+
+    @Test func `A job that asks for nothing begins anew after its coordinator's death`() {
+        let (report, world, story) = scenario(.none)
+            .when(.received(job: 0, index: 50), .killCoordinator)
+            .run()
+        #expect(report.violations.isEmpty)
+        #expect(story.contains { $0.contains("Rejected") && $0.contains("not_found") })
+        // Nothing of the first one is left.
+        #expect(world.acceptances == 1)
+        #expect(world.ends.map(\.reason) == [.stop])
+        #expect(world.jobs[0].next == 200)
+    }
+
+    @Test func `While the disk fails nothing is promised, and everything goes on when it works again`() {
+        for kill in [false, true] {
+            var scenario = scenario(.released)
+                .when(.received(job: 0, index: 50), .failDisk(nanoseconds: 700_000_000))
+                .when(.at(500_000_000), .cutClient(0))
+            if kill { scenario = scenario.when(.at(600_000_000), .killCoordinator) }
+            let (report, world, story) = scenario.run()
+            #expect(report.violations.isEmpty)
+            #expect(story.contains { $0.contains("stands still") })
+            #expect(story.contains { $0.contains("Rejected") && $0.contains("journal_unavailable") })
+            #expect(world.acceptances == 1)
+            #expect(world.ends.map(\.reason) == [.stop])
+            #expect(world.jobs[0].next == 200)
+        }
+    }
 }

@@ -103,7 +103,7 @@ struct WorldTests {
         disk.append(SimulatedBatch(tokens: [columns(3, [13, 14])], records: []))
         disk.sync()
         disk.append(SimulatedBatch(tokens: [columns(5, [15])], records: []))
-        disk.crash(keepsTail: false)
+        _ = disk.crash(.lost)
         #expect(disk.count(of: stream) == 5)
         #expect(disk.history(of: stream, count: 5) == [10, 11, 12, 13, 14])
         #expect(disk.history(of: stream, count: 6) == nil)

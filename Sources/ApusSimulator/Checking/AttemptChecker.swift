@@ -13,13 +13,16 @@ struct AttemptChecker: Checker {
     var violation: Violation?
 
     private var epochs: PerStream<UInt32>
-    private let poisonedStreams: Int
+    private let truth: Truth
+
+    /// Streams that were accepted for jobs that kill their workers; a job that is tried again counts again.
+    private var poisonedStreams = 0
     private var poisonings = 0
     private var deaths = 0
 
     init(truth: Truth, configuration: WorldConfiguration) {
         epochs = PerStream(from: configuration.settings.firstStream, initial: 0)
-        poisonedStreams = truth.jobs.reduce(0) { $0 + ($1.poisonedIndex == nil ? 0 : $1.request.choices) }
+        self.truth = truth
     }
 
     mutating func committed(tokens: [TokenColumns], records: [JournalRecord], at now: Timestamp) {
@@ -48,7 +51,12 @@ struct AttemptChecker: Checker {
                 if end.error?.code == .attemptsExhausted, attempts < Self.lossLimit {
                     broken(at: now, "stream \(stream) was given up after \(attempts) attempts")
                 }
-            case .accepted, .forgotten: break
+            case .accepted(let accepted):
+                let place = JobSpec.place(of: accepted.request)
+                if truth.jobs.indices.contains(place), truth.jobs[place].poisonedIndex != nil {
+                    poisonedStreams += accepted.request.choices
+                }
+            case .forgotten: break
             }
         }
     }

@@ -42,6 +42,15 @@ protocol Checker {
     /// The coordinator's process died.
     mutating func coordinatorDied(at now: Timestamp)
 
+    /// The coordinator's death took what its jobs asked not to be kept.
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp)
+
+    /// The disk refused a batch: the turn is held, and the coordinator stands still.
+    mutating func outageBegan(at now: Timestamp)
+
+    /// The disk took the batch that it had refused.
+    mutating func outageEnded(at now: Timestamp)
+
     /// A new coordinator has replayed the journal as the disk holds it.
     mutating func coordinatorRecovered(
         _ machine: borrowing CoordinatorMachine,
@@ -89,6 +98,9 @@ extension Checker {
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {}
     mutating func sent(_ message: WorkerMessage, to peer: WorkerPeer, at now: Timestamp) {}
     mutating func coordinatorDied(at now: Timestamp) {}
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {}
+    mutating func outageBegan(at now: Timestamp) {}
+    mutating func outageEnded(at now: Timestamp) {}
     mutating func coordinatorRecovered(
         _ machine: borrowing CoordinatorMachine,
         from journal: [SimulatedBatch],

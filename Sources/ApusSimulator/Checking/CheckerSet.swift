@@ -27,6 +27,10 @@ struct CheckerSet {
     private var replay: ReplayChecker
     private var continuity: ContinuityChecker
     private var usage: UsageChecker
+    private var retention: RetentionChecker
+    private var outages: OutageChecker
+    private var retrying: RetryChecker
+    private var numbers: NumberChecker
 
     /// So many batches of the journal were told as committed.
     private var batches = 0
@@ -55,6 +59,10 @@ struct CheckerSet {
         replay = ReplayChecker(configuration: configuration)
         continuity = ContinuityChecker(configuration: configuration)
         usage = UsageChecker(configuration: configuration)
+        retention = RetentionChecker(configuration: configuration)
+        outages = OutageChecker()
+        retrying = RetryChecker(configuration: configuration)
+        numbers = NumberChecker()
     }
 
     /// What was broken, at most one violation a checker, in the order of the checkers.
@@ -82,6 +90,10 @@ struct CheckerSet {
             replay.violation,
             continuity.violation,
             usage.violation,
+            retention.violation,
+            outages.violation,
+            retrying.violation,
+            numbers.violation,
         ]
         return all.compactMap { $0 }
     }
@@ -110,6 +122,10 @@ struct CheckerSet {
         ReplayChecker.name,
         ContinuityChecker.name,
         UsageChecker.name,
+        RetentionChecker.name,
+        OutageChecker.name,
+        RetryChecker.name,
+        NumberChecker.name,
     ]
 }
 
@@ -134,6 +150,8 @@ extension CheckerSet {
         credits.requestTold(request, from: peer, at: now)
         idempotence.requestTold(request, from: peer, at: now)
         ownLag.requestTold(request, from: peer, at: now)
+        retention.requestTold(request, from: peer, at: now)
+        retrying.requestTold(request, from: peer, at: now)
     }
 
     /// The coordinator tells its machine that a client's connection is gone.
@@ -182,6 +200,11 @@ extension CheckerSet {
         idempotence.committed(tokens: tokens, records: records, at: now)
         continuity.committed(tokens: tokens, records: records, at: now)
         usage.committed(tokens: tokens, records: records, at: now)
+        if !records.isEmpty {
+            retention.committed(tokens: tokens, records: records, at: now)
+            retrying.committed(tokens: tokens, records: records, at: now)
+            numbers.committed(tokens: tokens, records: records, at: now)
+        }
     }
 
     /// The coordinator hands a message for a client to the connection.
@@ -190,6 +213,9 @@ extension CheckerSet {
         silence.sent(message, to: peer, at: now)
         credits.sent(message, to: peer, at: now)
         idempotence.sent(message, to: peer, at: now)
+        retention.sent(message, to: peer, at: now)
+        outages.sent(message, to: peer, at: now)
+        retrying.sent(message, to: peer, at: now)
     }
 
     /// The coordinator hands a message for a worker to the connection.
@@ -201,6 +227,7 @@ extension CheckerSet {
         credits.sent(message, to: peer, at: now)
         limits.sent(message, to: peer, at: now)
         ownLag.sent(message, to: peer, at: now)
+        outages.sent(message, to: peer, at: now)
     }
 
     /// The coordinator's process died.
@@ -211,6 +238,35 @@ extension CheckerSet {
         refusals.coordinatorDied(at: now)
         credits.coordinatorDied(at: now)
         limits.coordinatorDied(at: now)
+        outages.coordinatorDied(at: now)
+        ownLag.outageEnded(at: now)
+    }
+
+    /// The coordinator's death took what its jobs asked not to be kept.
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        gaps.lost(loss, at: now)
+        content.lost(loss, at: now)
+        ends.lost(loss, at: now)
+        durability.lost(loss, at: now)
+        credits.lost(loss, at: now)
+        progress.lost(loss, at: now)
+        fairness.lost(loss, at: now)
+        idempotence.lost(loss, at: now)
+        usage.lost(loss, at: now)
+        retention.lost(loss, at: now)
+        retrying.lost(loss, at: now)
+    }
+
+    /// The disk refused a batch: the turn is held, and the coordinator stands still.
+    mutating func outageBegan(at now: Timestamp) {
+        ownLag.outageBegan(at: now)
+        outages.outageBegan(at: now)
+    }
+
+    /// The disk took the batch that it had refused.
+    mutating func outageEnded(at now: Timestamp) {
+        ownLag.outageEnded(at: now)
+        outages.outageEnded(at: now)
     }
 
     /// A new coordinator has replayed the journal as the disk holds it.

@@ -10,6 +10,12 @@ struct ContentChecker: Checker {
 
     private var contents: PerStream<[Int32]>
 
+    /// What streams had before a coordinator's death took it, as far as it was not computed again.
+    private var former: [UInt64: [Int32]] = [:]
+
+    /// The first index at which a stream that was computed again got another token than before.
+    private var changes: [UInt64: Int] = [:]
+
     init(configuration: WorldConfiguration) {
         contents = PerStream(from: configuration.settings.firstStream, initial: [])
     }
@@ -22,6 +28,7 @@ struct ContentChecker: Checker {
                 let stream = tokens[place].streams[row]
                 let first = Int(tokens[place].firstIndexes[row])
                 if first == contents[stream].count {
+                    if !former.isEmpty { compareFormer(tokens[place], token..<token + count, from: first, of: stream) }
                     contents[stream].append(contentsOf: tokens[place].ids[token..<token + count])
                 } else {
                     compare(tokens[place], token..<token + count, from: first, of: stream, at: now, "the journal got")
@@ -29,7 +36,42 @@ struct ContentChecker: Checker {
                 token += count
             }
         }
-        for case .forgotten(let stream) in records { contents[stream.rawValue] = [] }
+        for record in records {
+            switch record {
+            case .forgotten(let stream): contents[stream.rawValue] = []
+            case .ended(let stream, let end, _) where end.continuity != Continuity.none:
+                guard !changes.isEmpty, let index = changes[stream.rawValue] else { continue }
+                broken(
+                    at: now,
+                    "stream \(stream) is said to be \(end.continuity.rawValue), but index \(index) changed after a "
+                        + "coordinator's death"
+                )
+            case .accepted, .leased, .ended: break
+            }
+        }
+    }
+
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for stream in loss.derivedAgain {
+            let present = contents[stream.rawValue]
+            let before = former[stream.rawValue] ?? []
+            former[stream.rawValue] = present + before.dropFirst(present.count)
+            contents[stream.rawValue] = []
+        }
+    }
+
+    private mutating func compareFormer(
+        _ columns: TokenColumns,
+        _ tokens: Range<Int>,
+        from first: Int,
+        of stream: UInt64
+    ) {
+        guard let known = former[stream], changes[stream] == nil else { return }
+        for (place, token) in tokens.enumerated() where first + place < known.count {
+            guard known[first + place] != columns.ids[token] else { continue }
+            changes[stream] = first + place
+            return
+        }
     }
 
     mutating func clientReceived(_ message: ClientMessage, by client: ClientLife, at now: Timestamp) {

@@ -56,7 +56,7 @@ struct CreditChecker: Checker {
             for (stream, limit) in zip(numbers, granted) { grant(Int(clamping: limit), of: stream, by: peer) }
         case .detach(let numbers):
             for stream in numbers { streams[stream].follower = nil }
-        case .hello, .cancel, .drain: break
+        case .hello, .cancel, .drain, .retry: break
         }
     }
 
@@ -111,6 +111,10 @@ struct CreditChecker: Checker {
         for stream in streams.first..<streams.end { streams[stream].follower = nil }
     }
 
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for stream in loss.derivedAgain { streams[stream.rawValue].tokens = 0 }
+    }
+
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {
         switch message {
         case .accepted(let number, _, let first, _, let choices):
@@ -135,7 +139,7 @@ struct CreditChecker: Checker {
                 )
                 return
             }
-        case .welcome, .rejected, .finished, .done, .refused: break
+        case .welcome, .rejected, .finished, .done, .retried, .refused: break
         }
     }
 

@@ -50,6 +50,13 @@ struct DurabilityChecker: Checker {
         }
     }
 
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for stream in loss.derivedAgain { streams[stream.rawValue].tokens = 0 }
+        for accepted in loss.gone {
+            for stream in accepted.streams { streams[stream] = State() }
+        }
+    }
+
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {
         switch message {
         case .accepted(_, _, let stream, _, _):
@@ -78,7 +85,7 @@ struct DurabilityChecker: Checker {
                 broken(at: now, "a cancel of job \(job) was answered before the journal had an end of each stream")
                 return
             }
-        case .welcome, .rejected, .refused: break
+        case .welcome, .rejected, .retried, .refused: break
         }
     }
 

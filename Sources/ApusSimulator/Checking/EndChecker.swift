@@ -47,6 +47,12 @@ struct EndChecker: Checker {
         }
     }
 
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for accepted in loss.gone {
+            for stream in accepted.streams { streams[stream].isAccepted = false }
+        }
+    }
+
     mutating func clientReceived(_ message: ClientMessage, by client: ClientLife, at now: Timestamp) {
         guard case .finished(let stream, _, let end) = message else { return }
         let state = streams[stream.rawValue]

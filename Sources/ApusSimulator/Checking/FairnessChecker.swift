@@ -77,6 +77,15 @@ struct FairnessChecker: Checker {
         for stream in streams.first..<streams.end { streams[stream].isCharged = false }
     }
 
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for accepted in loss.gone {
+            for stream in accepted.streams {
+                if streams[stream].isWaiting { leftLine(streams[stream].share) }
+                streams[stream] = Stream()
+            }
+        }
+    }
+
     private mutating func accepted(_ record: AcceptedRecord) {
         let place = JobSpec.place(of: record.request)
         guard truth.jobs.indices.contains(place) else { return }

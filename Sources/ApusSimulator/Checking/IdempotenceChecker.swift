@@ -13,9 +13,14 @@ struct IdempotenceChecker: Checker {
         let stream: StreamID
         let request: GenerationRequest
         let choseSeed: Bool
+
+        var streams: Range<UInt64> { stream.rawValue..<stream.rawValue + UInt64(request.choices) }
     }
 
     private var keys: [String: Known] = [:]
+    /// Jobs of which somebody wanted a retry, which may take the key over.
+    private var retried: Set<JobID> = []
+
     private var keyOfStream: PerStream<String?>
 
     /// Submits and attaches that wait for their answer, by connection and number.
@@ -30,6 +35,7 @@ struct IdempotenceChecker: Checker {
         switch request {
         case .submit(let number, let key, let request, _): asked[peer.rawValue, number] = (key, request, 0)
         case .attach(let number, nil, let key, let choice, _, _): asked[peer.rawValue, number] = (key, nil, choice)
+        case .retry(_, let job): retried.insert(job)
         case .hello, .attach, .credit, .detach, .cancel, .drain: break
         }
     }
@@ -38,7 +44,7 @@ struct IdempotenceChecker: Checker {
         for record in records {
             switch record {
             case .accepted(let accepted):
-                if let known = keys[accepted.key] {
+                if let known = keys[accepted.key], !retried.contains(known.job) {
                     broken(
                         at: now,
                         "key \(accepted.key) made stream \(accepted.stream) beside stream \(known.stream), which is kept"
@@ -52,10 +58,15 @@ struct IdempotenceChecker: Checker {
                 )
                 for stream in accepted.streams { keyOfStream[stream] = accepted.key }
             case .forgotten(let stream):
-                if let key = keyOfStream[stream.rawValue] { keys[key] = nil }
+                guard let key = keyOfStream[stream.rawValue], let known = keys[key] else { continue }
+                if known.streams.contains(stream.rawValue) { keys[key] = nil }
             case .leased, .ended: break
             }
         }
+    }
+
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for accepted in loss.gone where keys[accepted.key]?.job == accepted.job { keys[accepted.key] = nil }
     }
 
     mutating func sent(_ message: ClientMessage, to peer: ClientPeer, at now: Timestamp) {

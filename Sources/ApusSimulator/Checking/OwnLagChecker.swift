@@ -35,6 +35,9 @@ struct OwnLagChecker: Checker {
     /// How long the coordinator stood still so far, beyond what is tolerated.
     private var lag = Duration.zero
 
+    /// Whether the journal takes nothing, so that no turn begins.
+    private var standsStill = false
+
     /// When the turn that is being told to the machine began.
     private var turn: Timestamp?
 
@@ -62,8 +65,12 @@ struct OwnLagChecker: Checker {
     }
 
     mutating func requestTold(_ request: ClientRequest, from peer: ClientPeer, at now: Timestamp) {
-        begin(at: now)
+        if !standsStill { begin(at: now) }
     }
+
+    mutating func outageBegan(at now: Timestamp) { standsStill = true }
+
+    mutating func outageEnded(at now: Timestamp) { standsStill = false }
 
     mutating func turnDecided(
         _ turn: borrowing Turn,

@@ -35,6 +35,13 @@ struct ProgressChecker: Checker {
         }
     }
 
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for stream in loss.derivedAgain { tokens[stream.rawValue] = 0 }
+        for accepted in loss.gone {
+            for stream in accepted.streams { states[stream] = .unknown }
+        }
+    }
+
     mutating func healed(at now: Timestamp) {
         healedAt = now
     }

@@ -64,7 +64,7 @@ struct SilenceChecker: Checker {
             for stream in streams where !endedOtherwise.contains(stream) {
                 states[peer.rawValue, stream] = .cancelled
             }
-        case .welcome, .rejected, .refused: break
+        case .welcome, .rejected, .retried, .refused: break
         }
     }
 

@@ -35,4 +35,8 @@ struct UsageChecker: Checker {
             )
         }
     }
+
+    mutating func lost(_ loss: CoordinatorLoss, at now: Timestamp) {
+        for stream in loss.derivedAgain { counts[stream.rawValue] = 0 }
+    }
 }

@@ -19,6 +19,9 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case shareEvaded
     case tailTruncated, tokensNotReplayed, deadlineRestarted, epochReused
     case effectsUnordered
+    case promisedWithoutJournal, releasedWithoutJournal, turnDropped, endAfterFailedRead
+    case tokensTrusted, tornTailTaken, numbersReused, unknownUnanswered
+    case endedNotRecalled, recalledAnother, forgottenEarly, retryReseeded
 
     /// What is done wrong, in a line.
     public var summary: String {
@@ -66,6 +69,18 @@ public enum PlantedBug: String, CaseIterable, Sendable {
         case .tokensNotReplayed: "one batch in eight is replayed without its tokens"
         case .deadlineRestarted: "a restart begins every deadline anew"
         case .epochReused: "the last attempts in the journal are not replayed"
+        case .promisedWithoutJournal: "jobs are accepted while the disk refuses batches"
+        case .releasedWithoutJournal: "the tokens of a turn are released although the disk refused it"
+        case .turnDropped: "a turn that the disk refused is dropped"
+        case .endAfterFailedRead: "an end is told although the tokens before it could not be read"
+        case .tokensTrusted: "tokens that died with the coordinator count as released after its restart"
+        case .tornTailTaken: "what there is of a torn batch is replayed"
+        case .numbersReused: "the numbers of streams that died with the coordinator are given again"
+        case .unknownUnanswered: "nobody is told that a job is unknown"
+        case .endedNotRecalled: "jobs that have left the memory are not looked for in the journal"
+        case .recalledAnother: "a key finds another job in the journal"
+        case .forgottenEarly: "the journal forgets what ended at once"
+        case .retryReseeded: "a retry gets another seed"
         case .effectsUnordered: "a turn's effects are sent in the order of a set"
         }
     }
@@ -98,6 +113,16 @@ public enum PlantedBug: String, CaseIterable, Sendable {
         case .continuityEmbellished: [ContinuityChecker.name]
         case .shareEvaded: [FairnessChecker.name]
         case .tailTruncated, .tokensNotReplayed, .deadlineRestarted: [ReplayChecker.name]
+        case .promisedWithoutJournal, .releasedWithoutJournal: [OutageChecker.name]
+        case .turnDropped: [UsageChecker.name, DurabilityChecker.name, AttemptChecker.name, ProgressChecker.name]
+        case .endAfterFailedRead: [GapChecker.name]
+        case .tokensTrusted: [UsageChecker.name, DurabilityChecker.name, ContentChecker.name, ReplayChecker.name]
+        case .tornTailTaken: [UsageChecker.name, DurabilityChecker.name, ReplayChecker.name]
+        case .numbersReused: [NumberChecker.name]
+        case .unknownUnanswered: [ProgressChecker.name]
+        case .endedNotRecalled, .forgottenEarly: [RetentionChecker.name]
+        case .recalledAnother: [IdempotenceChecker.name]
+        case .retryReseeded: [RetryChecker.name]
         case .epochReused: [ReplayChecker.name, AttemptChecker.name]
         }
     }

@@ -9,7 +9,8 @@ extension Sabotage {
         switch bug {
         case .acceptedBeforeCommit, .assignedBeforeCommit:
             [.hasty, .commit, .tokens, .effects, .acknowledgements, .revocations]
-        case .releasedBeforeCommit: [.tokens, .commit, .effects, .acknowledgements, .revocations]
+        case .releasedBeforeCommit, .releasedWithoutJournal:
+            [.tokens, .commit, .effects, .acknowledgements, .revocations]
         case .acknowledgedBeforeCommit: [.acknowledgements, .commit, .tokens, .effects, .revocations]
         case .endBeforeTokens: [.commit, .effects, .tokens, .acknowledgements, .revocations]
         default: Self.order
@@ -92,6 +93,8 @@ extension Sabotage {
     /// What is sent instead of a message, each as often as it stands there.
     mutating func sent(_ message: ClientMessage) -> [ClientMessage] {
         switch (bug, message) {
+        case (.unknownUnanswered, .rejected(_, let error)):
+            return error.code == .notFound ? [] : [message]
         case (.tokensSentTwice, .tokens):
             return isDue(every: 16) ? [message, message] : [message]
         case (.tokenSkipped, .tokens(let shared)):
@@ -147,6 +150,16 @@ extension Sabotage {
                 for record in journal[place].records.indices {
                     guard case .accepted(var accepted) = journal[place].records[record] else { continue }
                     accepted.acceptedAt = now
+                    journal[place].records[record] = .accepted(accepted)
+                }
+            }
+        case .tokensTrusted:
+            guard snapshot.count == journal.count else { break }
+            journal = snapshot
+            for place in journal.indices {
+                for record in journal[place].records.indices {
+                    guard case .accepted(var accepted) = journal[place].records[record] else { continue }
+                    accepted.request.durability = .released
                     journal[place].records[record] = .accepted(accepted)
                 }
             }

@@ -25,6 +25,9 @@ struct Sabotage {
     var jobSeeds: [StreamID: UInt64] = [:]
     var keys: Set<String> = []
 
+    /// The journal with all that a coordinator's death has taken since.
+    var snapshot: [SimulatedBatch] = []
+
     init(_ bug: PlantedBug) {
         self.bug = bug
     }
@@ -115,6 +118,29 @@ extension Sabotage {
             return .submit(number: number, key: wrong, generation, credit: credit)
         default: return request
         }
+    }
+
+    /// Whether jobs that ended are looked for in the journal.
+    var findsEnded: Bool { bug != .endedNotRecalled }
+
+    /// The key that is looked for instead of another one.
+    func sought(_ key: String) -> String {
+        bug == .recalledAnother ? keys.filter { $0 != key }.min() ?? key : key
+    }
+
+    /// How long what ended is kept.
+    func retention(_ time: Duration) -> Duration { bug == .forgottenEarly ? .zero : time }
+
+    /// What is tried again instead of a job.
+    func retried(_ accepted: AcceptedRecord) -> AcceptedRecord {
+        var accepted = accepted
+        if bug == .retryReseeded { accepted.request.sampling.seed? &+= 1 }
+        return accepted
+    }
+
+    /// The coordinator is dead; what its jobs asked not to be kept is about to go.
+    mutating func remembers(_ journal: [SimulatedBatch]) {
+        if bug == .tokensTrusted { snapshot = journal }
     }
 
     /// Whether a request is answered and not told.

@@ -42,6 +42,13 @@ public struct Swarm: Sendable {
         if random.percent(10) { world.settings.replayTokens = 16 }
         // A step makes more tokens at a time than a real engine does, and so more are lost on the way.
         world.settings.lossWindow = 128
+        if random.percent(75) {
+            world.settings.recallsEnded = true
+            world.settings.retention = .milliseconds(random.within(50...1_500))
+            if random.percent(30) { world.settings.retainedStreams = random.below(8) }
+            if random.percent(30) { world.journalRetention = .milliseconds(random.within(300...3_000)) }
+            if random.percent(10) { world.journalJobs = random.within(2...20) }
+        }
         world.settings.retryAfter = .milliseconds(random.within(20...500))
     }
 
@@ -93,6 +100,9 @@ public struct Swarm: Sendable {
         let poisoned = hasFaults && random.percent(20) ? 1 + random.below(2) : 0
         let longest = random.pick([8, 24, 80])
         let hasShortDeadlines = random.percent(20)
+        let durabilities: [Durability] =
+            random.percent(40)
+            ? [.released] : random.percent(50) ? [.released, .released, .accepted, .none] : [.accepted]
         // What a world has at most, it can do in time.
         var spare = random.percent(30) ? 50 - min(count, 50) : 0
         let prefix = random.percent(20) ? String(repeating: "be kind. ", count: 120) : ""
@@ -105,6 +115,7 @@ public struct Swarm: Sendable {
                 request.choices = min(2 + random.below(3), 1 + spare)
                 spare -= request.choices - 1
             }
+            request.durability = random.pick(durabilities)
             request.priority = random.pick([.high, .normal, .normal, .low])
             if !random.percent(10) { request.sampling.seed = random.next() }
             if hasShortDeadlines, random.percent(30) {

@@ -59,6 +59,7 @@ extension Digest {
         case .tokens(let columns): add(columns.value)
         case .finished(let stream, _, let end): add(11, stream.rawValue << 32 | UInt64(end.attempts))
         case .done(let number): add(12, number)
+        case .retried(let number, let job): add(17, number ^ job.rawValue)
         case .refused(let number, _): add(13, number)
         }
     }

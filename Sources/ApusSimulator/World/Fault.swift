@@ -18,7 +18,9 @@ public enum Fault: String, Sendable, CaseIterable {
     case coordinatorKilled = "coordinator killed"
     case coordinatorStalled = "coordinator stood still"
     case diskFull = "disk full"
-    case syncFailed = "fsync failed"
+    case diskReadOnly = "disk read-only"
+    case syncFailed = "fsync fails"
+    case readsFail = "reads fail"
     case tailLost = "unsynced tail lost"
     case tailTorn = "torn tail"
     case clientKilled = "client killed"
@@ -27,5 +29,6 @@ public enum Fault: String, Sendable, CaseIterable {
     case clientResubmitted = "client resubmitted"
     case clientReattached = "client reattached at another index"
     case clientFollowed = "second client followed"
+    case clientRetried = "failed job retried"
     case clockJumped = "wall clock jumped"
 }

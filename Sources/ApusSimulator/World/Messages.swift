@@ -12,6 +12,7 @@ enum ClientRequest: Sendable {
     case detach(streams: [UInt64])
     case cancel(number: UInt64, JobID)
     indirect case drain(number: UInt64, WorkerName?)
+    case retry(number: UInt64, JobID)
 }
 
 /// What the coordinator sends to a client.
@@ -22,6 +23,7 @@ enum ClientMessage: Sendable {
     case tokens(Shared<TokenColumns>)
     indirect case finished(StreamID, JobID, StreamEnd)
     case done(number: UInt64)
+    case retried(number: UInt64, JobID)
     indirect case refused(number: UInt64, ApusError)
 }
 
@@ -50,10 +52,4 @@ struct ClientLife: Hashable, Sendable {
 
     /// Counts its processes from 0.
     let life: Int
-}
-
-/// A batch as the disk holds it.
-struct SimulatedBatch: Sendable {
-    var tokens: [TokenColumns]
-    var records: [JournalRecord]
 }

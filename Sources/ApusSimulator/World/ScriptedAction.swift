@@ -20,6 +20,8 @@ struct ScriptedAction: Sendable {
         case stallClient(Int, nanoseconds: Int64)
         case killClient(Int)
         case killCoordinator
+        /// The disk refuses batches, and can't be read, for a while.
+        case failDisk(nanoseconds: Int64)
         /// Half of the workers die in the same instant, drawn by the world's seed; each begins anew after a while.
         case killHalf(restartAfter: Int64)
     }

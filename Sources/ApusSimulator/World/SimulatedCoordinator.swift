@@ -13,10 +13,6 @@ struct SimulatedCoordinator {
         case afterSync
         /// So many messages go out.
         case afterSends(Int)
-        /// The batch is not written, and the process stops by itself.
-        case diskFull
-        /// Nobody knows whether the batch is on the disk; the process stops by itself.
-        case syncFailed
     }
 
     /// What becomes of a batch that was written and not synced.
@@ -53,6 +49,15 @@ struct SimulatedCoordinator {
     var isDying = false
     var replay = TokenColumns()
     var replayConnection: Int?
+
+    /// Whether the journal takes batches.
+    var keeper = SimulatedKeeper()
+
+    /// Streams whose tokens could not be read in this turn, each with the connection that they are for.
+    var unread: [(peer: ClientPeer, stream: StreamID)] = []
+
+    /// When the journal is asked next what it may forget.
+    var expiryDue: Int64 = 0
 
     init(settings: CoordinatorSettings) {
         machine = CoordinatorMachine(settings: settings)

@@ -20,6 +20,9 @@ struct SimulatedFollower {
     /// The index up to which credit is granted.
     var granted: Int
 
+    /// The name of the job, where it is one that was tried again; else that of the client's own job.
+    var name: JobID?
+
     /// What the coordinator calls the stream, once it has answered.
     var stream: StreamID?
 

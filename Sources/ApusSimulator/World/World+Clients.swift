@@ -182,7 +182,7 @@ extension World {
     private mutating func take(_ message: ClientMessage, on client: Int) {
         guard !takenByFollower(message, on: client) else { return }
         switch message {
-        case .welcome: break
+        case .welcome, .retried: break
         case .accepted(let number, let name, let stream, _, _):
             let asked = SimulatedJob.place(of: number)
             guard jobs[asked].number == number else { return }
@@ -193,6 +193,11 @@ extension World {
                 jobs[job].stream = StreamID(rawValue: stream.rawValue + UInt64(offset))
                 jobs[job].job = name
                 note(job, of: StreamID(rawValue: stream.rawValue + UInt64(offset)))
+            }
+            // Of a job that died with its coordinator some streams may have ended before: nobody waits for these.
+            let needless = isSubmit ? siblings(of: asked).filter { jobs[$0].phase == .done } : []
+            if !needless.isEmpty {
+                send(.detach(streams: needless.map { stream.rawValue + UInt64(jobs[$0].choice) }), from: client)
             }
         case .rejected(let number, let error): rejected(number, error)
         case .tokens(let columns): take(columns.value, on: client)

@@ -15,6 +15,7 @@ extension World {
         guard coordinator.isRunning, coordinator.wakesAt == now else { return }
         coordinator.wakesAt = .max
         guard now >= coordinator.busyUntil else { return planTurn(at: coordinator.busyUntil) }
+        guard coordinator.keeper.isWell else { return turnWithoutJournal() }
         let moment = machineMoment
         probe?.machineBegins()
         if planted?.beginsTurns ?? true { coordinator.machine.turnBegan(at: moment) }
@@ -25,6 +26,7 @@ extension World {
         if moment >= coordinator.machine.nextTick, planted?.looksAtTime ?? true {
             probe?.machineBegins()
             coordinator.machine.ticked(at: moment, into: &coordinator.turn)
+            forgetExpired()
             probe?.machineEnds()
         }
         let records = coordinator.turn.records.count
@@ -37,6 +39,7 @@ extension World {
             coordinator.busyUntil,
             now + coordinatorRandom.within(configuration.turnTime)
         )
+        if let retryAt = coordinator.keeper.retryAt { return planTurn(at: retryAt) }
         let isWaitedFor =
             !coordinator.workerInbox.isEmpty || !coordinator.clientInbox.isEmpty || !coordinator.turn.isEmpty
             || coordinator.machine.hasWork || !coordinator.lostWorkers.isEmpty || !coordinator.lostClients.isEmpty
@@ -51,7 +54,7 @@ extension World {
 
     // MARK: - Facts
 
-    private mutating func tellLosses() {
+    mutating func tellLosses() {
         probe?.machineBegins()
         defer { probe?.machineEnds() }
         for connection in coordinator.lostWorkers {
@@ -123,7 +126,7 @@ extension World {
         }
     }
 
-    private mutating func tell(_ request: ClientRequest, from peer: ClientPeer) {
+    mutating func tell(_ request: ClientRequest, from peer: ClientPeer) {
         probe?.messageBegins()
         defer { probe?.machineEnds() }
         var name: String?
@@ -132,8 +135,7 @@ extension World {
         if !coordinator.machine.isConnected(peer) {
             switch request {
             case .credit, .detach:
-                let error = ApusError(.notFound, "this connection was given up; say hello and attach again")
-                coordinator.turn.effects.append(.refuse(peer, request: 0, error))
+                coordinator.turn.effects.append(.refuse(peer, request: 0, Self.givenUp))
                 return
             default: break
             }
@@ -147,6 +149,10 @@ extension World {
         case .hello: coordinator.turn.effects.append(.welcome(peer))
         case .submit(let number, let key, let generation, let credit):
             runScripted(told: JobSpec.place(of: generation))
+            guard recall(nil, key: key) else {
+                coordinator.turn.effects.append(.reject(peer, request: number, SimulatedKeeper.refusal))
+                return
+            }
             coordinator.machine.submitted(
                 by: peer,
                 number: number,
@@ -157,6 +163,10 @@ extension World {
                 into: &coordinator.turn
             )
         case .attach(let number, let job, let key, let choice, let from, let credit):
+            guard recall(job, key: key) else {
+                coordinator.turn.effects.append(.reject(peer, request: number, SimulatedKeeper.refusal))
+                return
+            }
             coordinator.machine.attached(
                 by: peer,
                 number: number,
@@ -180,13 +190,25 @@ extension World {
             )
         case .drain(let number, let worker):
             coordinator.machine.drainRequested(by: peer, number: number, worker: worker, into: &coordinator.turn)
+        case .retry(let number, let job): retryRequested(job, number: number, by: peer)
         }
     }
 
     // MARK: - Life and death
 
     /// The coordinator's process is gone, and everything that was only in its memory.
-    mutating func coordinatorDies() {
+    ///
+    /// - Parameter tail: What becomes of a batch that was written and not synced; `nil` where there is none, or where the disk had
+    ///   refused it: then nobody knows.
+    mutating func coordinatorDies(_ tail: SimulatedCoordinator.Tail? = nil) {
+        var tail = tail ?? .lost
+        if let refused = disk.uncertain, coordinatorRandom.percent(50) {
+            trace?.note(now, "disk           the refused batch is there all the same")
+            checkers.committed(tokens: refused.tokens, records: refused.records, at: moment)
+            tail = .kept
+        }
+        planted?.remembers(disk.batches)
+        let loss = disk.crash(tail)
         coordinator.isRunning = false
         coordinator.isDying = true
         coordinator.doom = nil
@@ -198,7 +220,10 @@ extension World {
         coordinator.turn.reset()
         coordinator.replay.removeAll()
         coordinator.replayConnection = nil
+        coordinator.keeper = SimulatedKeeper()
+        coordinator.unread.removeAll()
         checkers.coordinatorDied(at: moment)
+        if !loss.isEmpty { checkers.lost(loss, at: moment) }
         trace?.note(now, "the coordinator is dead")
         for worker in workers.indices {
             if let connection = workers[worker].connection { cutWorker(connection, coordinatorNotices: false) }
@@ -217,13 +242,17 @@ extension World {
         coordinator.isDying = false
         coordinator.busyUntil = now
         coordinator.machine = CoordinatorMachine(settings: configuration.settings)
-        for batch in planted?.replayed(disk.batches, at: moment) ?? disk.batches {
+        coordinator.expiryDue = 0
+        if planted?.bug != .tornTailTaken { disk.open() }
+        let journal = disk.recoverable(withEnded: !configuration.settings.recallsEnded)
+        for batch in planted?.replayed(journal, at: moment) ?? journal {
             for place in batch.tokens.indices { coordinator.machine.replayed(batch.tokens[place]) }
             for record in batch.records { coordinator.machine.replayed(record) }
         }
+        if planted?.bug != .numbersReused { coordinator.machine.numbersUsed(through: disk.numbersUsed) }
         coordinator.machine.recovered(at: moment)
-        checkers.coordinatorRecovered(coordinator.machine, from: disk.batches, at: moment)
-        trace?.note(now, "a new coordinator has replayed \(disk.batches.count) batches")
+        checkers.coordinatorRecovered(coordinator.machine, from: journal, at: moment)
+        trace?.note(now, "a new coordinator has replayed \(journal.count) batches")
         planTurn(at: now)
     }
 }

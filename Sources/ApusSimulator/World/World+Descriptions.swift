@@ -41,6 +41,7 @@ extension World {
         case .detach(let streams): "Detach \(streams.map(String.init).joined(separator: " "))"
         case .cancel(let number, let job): "Cancel #\(number) job \(job)"
         case .drain(_, let worker): "Drain \(worker?.text ?? "all")"
+        case .retry(let number, let job): "Retry #\(number) job \(job)"
         }
     }
 
@@ -55,6 +56,7 @@ extension World {
             "Finished stream \(stream): \(end.reason.rawValue), \(end.usage.completionTokens) tokens, "
                 + "\(end.continuity.rawValue), \(end.attempts) attempts\(end.error.map { ", \($0)" } ?? "")"
         case .done(let number): "Done #\(number)"
+        case .retried(let number, let job): "Done #\(number), now job \(job)"
         case .refused(let number, let error): "Error #\(number) \(error)"
         }
     }

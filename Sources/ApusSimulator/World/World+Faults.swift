@@ -38,11 +38,12 @@ extension World {
             .workerDrained, .workerRefuses, .engineFails:
             injectIntoWorker(fault)
         case .connectionLost, .partitioned, .partitionedOneWay, .flapping: injectIntoNetwork(fault)
-        case .coordinatorKilled, .coordinatorStalled, .diskFull, .syncFailed, .tailLost, .tailTorn:
-            injectIntoCoordinator(fault)
+        case .coordinatorKilled, .coordinatorStalled, .tailLost, .tailTorn: injectIntoCoordinator(fault)
+        case .diskFull, .diskReadOnly, .syncFailed, .readsFail: injectIntoDisk(fault)
         case .clientKilled, .clientStalled, .clientCancelled, .clientResubmitted, .clientReattached:
             injectIntoClient(fault)
         case .clientFollowed: injectFollower()
+        case .clientRetried: injectRetry()
         case .clockJumped:
             let jump: Int64 = faultRandom.within(-3_600_000_000_000...3_600_000_000_000)
             injected(fault, "by \(jump / 1_000_000) ms")
@@ -168,8 +169,6 @@ extension World {
             let time: Int64 = faultRandom.within(50_000_000...1_500_000_000)
             injected(fault, "for \(time / 1_000_000) ms")
             coordinator.busyUntil = max(coordinator.busyUntil, now + time)
-        case .diskFull: coordinator.doom = .diskFull
-        case .syncFailed: coordinator.doom = .syncFailed
         case .tailLost: coordinator.doom = .afterAppend(.lost)
         case .tailTorn: coordinator.doom = .afterAppend(.torn)
         default:
@@ -182,6 +181,18 @@ extension World {
                 injected(fault, "between two turns")
                 coordinatorDies()
             }
+        }
+    }
+
+    /// The disk refuses batches, or can't be read, for a while.
+    private mutating func injectIntoDisk(_ fault: Fault) {
+        let time: Int64 = faultRandom.within(20_000_000...2_000_000_000)
+        injected(fault, "for \(time / 1_000_000) ms")
+        switch fault {
+        case .diskFull: disk.refusal = (.full, now + time)
+        case .diskReadOnly: disk.refusal = (.readOnly, now + time)
+        case .syncFailed: disk.refusal = (.syncFails, now + time)
+        default: disk.unreadableUntil = max(disk.unreadableUntil, now + time)
         }
     }
 
@@ -204,7 +215,7 @@ extension World {
         case .clientResubmitted:
             guard jobs[job].isBegun, jobs[job].job != nil || jobs[job].phase == .submitting else { return }
             injected(fault, "job \(job)")
-            if jobs[job].job != nil, faultRandom.percent(30) {
+            if jobs[job].job != nil, faultRandom.percent(30), isKeptForGood(job) {
                 probeConflict(job)
             } else if isFollowed || jobs[job].phase == .submitting {
                 submit(job)
@@ -230,6 +241,12 @@ extension World {
         events.insert(.clientResumes, at: clients[client].stalledUntil, place: client)
     }
 
+    /// Whether a job stays known once it is accepted, so that its key can't begin another one.
+    func isKeptForGood(_ job: Int) -> Bool {
+        configuration.jobs[jobs[job].spec].request.durability != .none
+            && configuration.journalRetention > .nanoseconds(configuration.faultTime + configuration.settleTime)
+    }
+
     /// Submits another request under the key of a job, which has to be refused.
     private mutating func probeConflict(_ job: Int) {
         var request = configuration.jobs[jobs[job].spec].request
@@ -247,6 +264,7 @@ extension World {
     mutating func heal() {
         isHealed = true
         coordinator.doom = nil
+        disk.heal()
         trace?.note(now, "HEALED         all faults are over")
         for place in partitions.all.indices { partitionEnds(place) }
         for worker in workers.indices where workers[worker].isRunning {

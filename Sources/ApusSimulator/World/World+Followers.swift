@@ -18,7 +18,7 @@ extension World {
         let window = clients[client].spec.window
         let key = configuration.jobs[spec].key
         switch faultRandom.below(4) {
-        case 0:
+        case 0 where isKeptForGood(job):
             injected(.clientFollowed, "c\(client) submits another request under the key of job \(job)")
             var request = configuration.jobs[spec].request
             request.prompt += "?"
@@ -39,10 +39,39 @@ extension World {
         }
     }
 
+    /// An operator wants a job tried again, which may have failed or not, and follows what becomes of it.
+    mutating func injectRetry() {
+        let client = faultRandom.below(clients.count)
+        let failed = jobs.indices.filter { job in
+            let end = jobs[job].stream.flatMap { disk.end(of: $0) }
+            return end?.reason == .failed || end?.reason == .expired
+        }
+        let job = failed.isEmpty || faultRandom.percent(20) ? faultRandom.below(jobs.count) : faultRandom.pick(failed)
+        guard clients[client].connection != nil, let name = jobs[job].job else { return }
+        injected(.clientRetried, "job \(job), by c\(client)")
+        followerRequests += 1
+        let number = SimulatedFollower.number(followerRequests)
+        retries.append((number, client, job))
+        send(.retry(number: number, name), from: client)
+    }
+
+    /// A job is tried again: the client that wanted it follows the new one from its beginning.
+    private mutating func retried(_ number: UInt64, _ name: JobID) {
+        guard let place = retries.firstIndex(where: { $0.number == number }) else { return }
+        let (_, client, job) = retries.remove(at: place)
+        // One that follows the job anyway finds the new one by its key.
+        guard configuration.jobs[jobs[job].spec].client != client,
+            !followers.contains(where: { $0.client == client && siblings(of: job).contains($0.job) })
+        else { return }
+        followers.append(SimulatedFollower(client: client, job: job, number: number, next: 0, granted: 0))
+        followers[followers.count - 1].name = name
+        attach(follower: followers.count - 1, by: name)
+    }
+
     /// A client is connected again, and follows what it followed.
     mutating func followersConnect(_ client: Int) {
         for follower in followers.indices where followers[follower].client == client {
-            attach(follower: follower, by: jobs[followers[follower].job].job)
+            attach(follower: follower, by: followers[follower].name ?? jobs[followers[follower].job].job)
         }
     }
 
@@ -79,6 +108,12 @@ extension World {
             return true
         case .rejected(let number, _) where SimulatedFollower.isNumber(number):
             followers.removeAll { $0.number == number }
+            return true
+        case .retried(let number, let job):
+            retried(number, job)
+            return true
+        case .refused(let number, _) where SimulatedFollower.isNumber(number):
+            retries.removeAll { $0.number == number }
             return true
         case .finished(let stream, _, _):
             guard let follower = follower(of: stream, on: client) else { return false }

@@ -4,22 +4,28 @@ import ApusModel
 /// What a turn makes durable, and then visible.
 extension World {
     /// Commits what the turn decided, then sends what may be seen.
-    mutating func performTurn() {
-        checkers.turnDecided(coordinator.turn, by: coordinator.machine, at: moment)
-        guard !coordinator.turn.isEmpty else { return }
+    ///
+    /// - Parameter again: Whether the disk refused the turn before.
+    mutating func performTurn(again: Bool = false) {
+        if !again { checkers.turnDecided(coordinator.turn, by: coordinator.machine, at: moment) }
+        guard !coordinator.turn.isEmpty else {
+            if again { outageEnds() }
+            return
+        }
         // What is sent may tell of lost peers; that belongs to the next turn, so this one is taken out first.
         var done = Turn()
         swap(&coordinator.turn, &done)
         if planted != nil {
-            planted?.alter(&done)
-            guard performSabotaged(&done) else { return }
+            if !again { planted?.alter(&done) }
+            guard performSabotaged(&done) else { return held(&done) }
         } else {
-            guard commit(&done) else { return }
+            guard commit(&done) else { return held(&done) }
             sendTokens(of: &done)
             sendEffects(of: done)
             sendAcknowledgements(of: done)
             sendRevocations(of: done)
         }
+        if again { outageEnds() }
         guard !coordinator.isDying else { return coordinatorDies() }
         if coordinator.turn.isEmpty {
             done.reset()
@@ -27,9 +33,21 @@ extension World {
         }
     }
 
+    /// A turn that was not committed goes on waiting, if the process lives.
+    private mutating func held(_ turn: inout Turn) {
+        if coordinator.isRunning { swap(&coordinator.turn, &turn) }
+    }
+
+    private mutating func outageEnds() {
+        guard !coordinator.keeper.isWell else { return }
+        coordinator.keeper.committed()
+        checkers.outageEnded(at: moment)
+        trace?.note(now, "coordinator    can write its journal again")
+    }
+
     /// Does the steps of a turn in the order that a planted bug wants.
     ///
-    /// - Returns: Whether the process still lives.
+    /// - Returns: Whether the turn is done.
     private mutating func performSabotaged(_ turn: inout Turn) -> Bool {
         for stage in planted?.order ?? Sabotage.order {
             switch stage {
@@ -58,6 +76,7 @@ extension World {
     private mutating func sendEffects(of turn: borrowing Turn) {
         for effect in turn.effects { perform(effect) }
         flushReplay()
+        if !coordinator.unread.isEmpty { coordinator.unread.removeAll(keepingCapacity: true) }
     }
 
     private mutating func sendAcknowledgements(of turn: borrowing Turn) {
@@ -80,7 +99,7 @@ extension World {
 
     /// Makes a turn's batch durable.
     ///
-    /// - Returns: Whether the process still lives, so that the turn may be seen.
+    /// - Returns: Whether it is, so that the turn may be seen; `false` where the process died or the disk refuses the batch.
     private mutating func commit(_ turn: inout Turn) -> Bool {
         guard !turn.tokens.isEmpty || !turn.records.isEmpty else { return true }
         let doom = coordinator.doom
@@ -89,11 +108,11 @@ extension World {
             injected(.coordinatorKilled, "before its batch reaches the disk")
             coordinatorDies()
             return false
-        case .diskFull:
-            injected(.diskFull, "the coordinator's batch is not written")
-            coordinatorDies()
-            return false
         default: break
+        }
+        guard !disk.refuses(at: now) else {
+            hold(&turn)
+            return false
         }
         // The disk takes the arrays over; what stayed in the turn would be copied when the turn is reused.
         var batch = SimulatedBatch(tokens: [], records: [])
@@ -108,19 +127,12 @@ extension World {
             case .torn: injected(.tailTorn, "the batch fails its checksum and is dropped")
             case .kept: checkers.committed(tokens: batch.tokens, records: batch.records, at: moment)
             }
-            disk.crash(keepsTail: tail == .kept)
-            coordinatorDies()
-            return false
-        case .syncFailed:
-            let isKept = coordinatorRandom.percent(50)
-            injected(.syncFailed, isKept ? "the batch is on the disk all the same" : "the batch is lost")
-            if isKept { checkers.committed(tokens: batch.tokens, records: batch.records, at: moment) }
-            disk.crash(keepsTail: isKept)
-            coordinatorDies()
+            coordinatorDies(tail)
             return false
         default: break
         }
         disk.sync()
+        outageEnds()
         noteCommit(batch.tokens, batch.records)
         probe?.committed(batch.records, at: now)
         checkers.committed(tokens: batch.tokens, records: batch.records, at: moment)
@@ -142,23 +154,36 @@ extension World {
         }
     }
 
-    private mutating func perform(_ effect: Effect) {
+    mutating func perform(_ effect: Effect) {
         if case .replay(let peer, let stream, let from, let count) = effect {
             return appendReplay(stream, from..<from + count, for: peer)
         }
         flushReplay()
         switch effect {
-        case .replay, .status, .jobs, .configure, .forgetWorker: break
+        case .replay, .status, .jobs, .configure, .forgetWorker, .deadLetters: break
+        case .retried(let peer, let request, let job): send(.retried(number: request, job), to: peer)
         case .welcome(let peer): send(.welcome, to: peer)
         case .accept(let peer, let request, let job, let stream, let seed, let choices):
             send(.accepted(number: request, job: job, stream: stream, seed: seed, choices: choices), to: peer)
         case .reject(let peer, let request, let error): send(.rejected(number: request, error), to: peer)
-        case .finish(let peer, let stream, let job, let end): send(.finished(stream, job, end), to: peer)
+        case .finish(let peer, let stream, let job, let end):
+            if !isUnread(stream, for: peer) { send(.finished(stream, job, end), to: peer) }
         case .done(let peer, let request): send(.done(number: request), to: peer)
         case .refuse(let peer, let request, let error): send(.refused(number: request, error), to: peer)
         case .enlist(let peer, let keep): send(.enlisted(keep: keep), to: peer)
         case .refuseWorker(let peer, let error): send(.refused(error), to: peer)
         case .assign(let peer, let stream, let epoch, let request, let next, let limit):
+            guard isReadable || next == 0 else {
+                trace?.note(now, "coordinator    can't read the tokens of stream \(stream) for its worker")
+                coordinator.machine.assignmentFailed(
+                    on: peer,
+                    stream,
+                    epoch,
+                    at: machineMoment,
+                    into: &coordinator.turn
+                )
+                return
+            }
             guard let history = disk.history(of: stream, count: next) else {
                 return unreadable(stream, 0..<next)
             }
@@ -169,9 +194,22 @@ extension World {
     }
 
     private mutating func appendReplay(_ stream: StreamID, _ range: Range<Int>, for peer: ClientPeer) {
+        guard !isUnread(stream, for: peer) else { return }
+        guard isReadable else {
+            trace?.note(now, "coordinator    can't read tokens \(range) of stream \(stream) for its client")
+            coordinator.machine.replayFailed(to: peer, stream, range)
+            if planted?.bug != .endAfterFailedRead { coordinator.unread.append((peer, stream)) }
+            return
+        }
         if coordinator.replayConnection != Int(peer.rawValue) { flushReplay() }
         coordinator.replayConnection = Int(peer.rawValue)
         if !disk.read(stream, range, into: &coordinator.replay) { unreadable(stream, range) }
+    }
+
+    /// Whether tokens of a stream could not be read for a client in this turn: what comes after them has to wait, too.
+    @inline(__always)
+    private func isUnread(_ stream: StreamID, for peer: ClientPeer) -> Bool {
+        !coordinator.unread.isEmpty && coordinator.unread.contains { $0.peer == peer && $0.stream == stream }
     }
 
     private mutating func flushReplay() {

@@ -46,6 +46,10 @@ extension World {
             guard coordinator.isRunning else { return }
             injected(.coordinatorKilled, "between two turns")
             coordinatorDies()
+        case .failDisk(let time):
+            injected(.syncFailed, "for \(time / 1_000_000) ms")
+            disk.refusal = (.syncFails, now + time)
+            disk.unreadableUntil = now + time
         case .killHalf(let time): killHalf(restartsAfter: time)
         }
     }

@@ -48,6 +48,9 @@ struct World {
     /// Requests of followers so far, which numbers them.
     var followerRequests = 0
 
+    /// Retries that wait for their answer, each with the client that asked and the stream's place in `jobs`.
+    var retries: [(number: UInt64, client: Int, job: Int)] = []
+
     /// The place in `jobs` of each stream, by the stream's number; -1 for one that no client knows.
     var jobOfStream: [Int32] = []
 

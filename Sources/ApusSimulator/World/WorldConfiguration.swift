@@ -33,6 +33,12 @@ struct WorldConfiguration: Sendable {
     /// The time of a coordinator's turn, in nanoseconds.
     var turnTime: ClosedRange<Int64> = 20_000...200_000
 
+    /// How long the journal keeps what ended, where jobs are recalled.
+    var journalRetention = Duration.seconds(3_600)
+
+    /// Jobs that have not ended by which the journal is full.
+    var journalJobs = Int.max
+
     /// What happens at given points, in worlds that a test directs.
     var script: [ScriptedAction] = []
 }

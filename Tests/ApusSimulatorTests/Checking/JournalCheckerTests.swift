@@ -50,7 +50,8 @@ struct JournalCheckerTests {
 
     @Test func `Attempts are numbered by one and bounded`() {
         var checker = AttemptChecker(truth: Fixture.truth, configuration: Fixture.configuration)
-        checker.committed(tokens: [], records: [Fixture.leased(), Fixture.leased(epoch: 2, losses: 1)], at: now)
+        let leases = [Fixture.leased(), Fixture.leased(epoch: 2, losses: 1)]
+        checker.committed(tokens: [], records: [Fixture.accepted()] + leases, at: now)
         for _ in 0..<3 { checker.faulted(.poisonedJob, at: now) }
         #expect(checker.violation == nil)
         for wrong in [Fixture.leased(epoch: 2), Fixture.leased(epoch: 4), Fixture.leased(epoch: 3, losses: 3)] {
