@@ -9,16 +9,17 @@
 #   Scripts/bench.sh speculation [--json FILE]   tokens/s with guessing ahead and without, the same tokens
 #   Scripts/bench.sh prefix      [--json FILE]   first token of prompts with a shared beginning, cold and warm
 #   Scripts/bench.sh memory      [--json FILE]   a worker's memory over 2,000 streams
+#   Scripts/bench.sh journal     [--json FILE]   what durability costs: tokens/s, time a token, disk, recovery, memory
 #   Scripts/bench.sh controllers [--json FILE]   the batch policies under a load that changes, on a fitted simulation
 #
-# Further options: Scripts/bench.sh NAME --help. The table of exactness has a script of its own: Scripts/exactness.sh.
+# Further options: Scripts/bench.sh NAME --help. Two have scripts of their own: Scripts/exactness.sh, Scripts/chaos.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
-relay | failover | streams | pipeline | stall | speculation | prefix | memory | controllers) ;;
+relay | failover | streams | pipeline | stall | speculation | prefix | memory | journal | controllers) ;;
 *)
-    sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//'
     [ "${1:-}" = --help ] || [ "${1:-}" = -h ] && exit 0
     exit 2
     ;;

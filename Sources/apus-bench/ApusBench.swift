@@ -7,13 +7,13 @@ struct ApusBench: AsyncParsableCommand {
         commandName: "apus-bench",
         abstract: "Measures a cluster of real processes on this machine.",
         discussion: """
-            Every figure is measured in the run that prints it. Workers of relay, failover, streams and controllers are \
+            Every figure is measured in the run that prints it. Workers of relay, failover, streams, journal and controllers are \
             simulated and say so; the others have a real model.
             """,
         subcommands: [
             RelayBench.self, FailoverBench.self, StreamsBench.self, PipelineBench.self, StallBench.self,
             SpeculationBench.self, PrefixBench.self, MemoryBench.self, ControllersBench.self, ExactnessBench.self,
-            BareRole.self,
+            ChaosBench.self, JournalBench.self, BareRole.self,
         ]
     )
 }

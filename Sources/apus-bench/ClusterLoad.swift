@@ -7,6 +7,7 @@ struct ClusterLoad {
     var streams: Int
     var tokensPerStream: Int
     var checksContent = false
+    var durability = Durability.released
 
     /// What was measured.
     struct Outcome {
@@ -36,7 +37,8 @@ struct ClusterLoad {
                             prompt: prompt,
                             isRaw: true,
                             maximumTokens: tokensPerStream,
-                            sampling: SamplingParameters(seed: UInt64(stream))
+                            sampling: SamplingParameters(seed: UInt64(stream)),
+                            durability: durability
                         )
                         let count = tokensPerStream
                         _ = try await client.submit(request) { update in

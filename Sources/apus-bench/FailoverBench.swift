@@ -50,7 +50,7 @@ struct FailoverBench: Benchmark {
                     let request = GenerationRequest(
                         prompt: "round \(round) stream \(stream)",
                         isRaw: true,
-                        maximumTokens: Limits.maximumTokens
+                        maximumTokens: 100_000
                     )
                     running.append(try await client.submit(request) { watch.take($0, stream: stream) })
                 }

@@ -2,8 +2,6 @@ import ApusClient
 import ApusModel
 import ApusTestKit
 import ArgumentParser
-import Foundation
-import Synchronization
 
 /// Tokens a second through one coordinator beside a bare libzmq relay, and the time that Apus adds to a token.
 struct RelayBench: Benchmark {
@@ -43,49 +41,19 @@ struct RelayBench: Benchmark {
             )
             figures.failures += outcome.failures
         }
-        let added = try await addedLatency(program: program)
+        let added = try await AddedLatency.measure(on: try TestCluster(executable: program))
         figures.add("added per token, low load", milliseconds: added, goals: [50: .atMost(0.3), 99: .atMost(1.5)])
     }
 
     private func throughput(of streams: Int, program: String) async throws -> ClusterLoad.Outcome {
         let cluster = try TestCluster(executable: program)
         let started = try workers.start(on: cluster, streams: streams)
-        let perStream = min(Limits.maximumTokens, tokens / streams)
+        let perStream = min(100_000, tokens / streams)
         let configuration = ClientConfiguration(endpoint: cluster.clients, name: "bench", creditWindow: 4_096)
         let outcome = try await ApusClient.withClient(configuration) { client in
             try await ClusterLoad(streams: streams, tokensPerStream: perStream).run(on: client)
         }
         withExtendedLifetime(started) {}
         return outcome
-    }
-
-    /// Milliseconds from the moment at which a simulated worker drew a token to its arrival at the client's callback.
-    ///
-    /// The worker's tokens are the time of their drawing; both processes read the same clock of the system.
-    private func addedLatency(program: String) async throws -> [Double] {
-        let cluster = try TestCluster(executable: program)
-        let worker = try cluster.startSimulatedWorker(slots: 4, stepMicroseconds: 5_000, further: ["--sim-stamp-time"])
-        let times = Mutex<[Double]>([])
-        try await ApusClient.withClient(ClientConfiguration(endpoint: cluster.clients, name: "bench")) { client in
-            let (ended, end) = AsyncStream.makeStream(of: Void.self)
-            let count = 1_000
-            for stream in 0..<2 {
-                let request = GenerationRequest(prompt: "stream \(stream)", isRaw: true, maximumTokens: count)
-                _ = try await client.submit(request) { update in
-                    switch update {
-                    case .batch(let batch):
-                        let now = StampClock.microseconds
-                        times.withLock { times in
-                            for id in batch.ids { times.append(Double(StampClock.elapsed(since: id, at: now)) / 1_000) }
-                        }
-                    case .finished, .failed: end.yield()
-                    }
-                }
-            }
-            var iterator = ended.makeAsyncIterator()
-            for _ in 0..<2 { _ = await iterator.next() }
-        }
-        withExtendedLifetime(worker) {}
-        return times.withLock { $0 }
     }
 }

@@ -138,11 +138,11 @@ import Testing
     @Test func `Servers refuse what they can't serve`() throws {
         let port = try ServerProcess(
             program,
-            ["coordinator", "--clients", cluster.clients, "--workers", "tcp://127.0.0.1:*"]
+            ["coordinator", "--ephemeral", "--clients", cluster.clients, "--workers", "tcp://127.0.0.1:*"]
         )
         #expect(port.waitForExit() == 2)
         #expect(port.errors.contains("in use"))
-        let endpoint = try ServerProcess(program, ["coordinator", "--clients", "nonsense"])
+        let endpoint = try ServerProcess(program, ["coordinator", "--ephemeral", "--clients", "nonsense"])
         #expect(endpoint.waitForExit() == 2)
         let missing = try ServerProcess(
             program,
@@ -228,7 +228,8 @@ import Testing
         let up = try ServerProcess(
             program,
             [
-                "up", "--workers", "2", "--engine", "simulated", "--clients", "tcp://127.0.0.1:*", "--workers-at",
+                "up", "--ephemeral", "--workers", "2", "--engine", "simulated", "--clients", "tcp://127.0.0.1:*",
+                "--workers-at",
                 "tcp://127.0.0.1:*", "--share", "web=4",
             ]
         )

@@ -14,7 +14,9 @@ import Testing
     }
 
     private func withClient(_ body: (ApusClient) async throws -> Void) async throws {
-        try await ApusClient.withClient(ClientConfiguration(endpoint: cluster.clients, name: "test"), body)
+        // A window that small keeps a worker from running to the end of a stream before the test does something to it.
+        let configuration = ClientConfiguration(endpoint: cluster.clients, name: "test", creditWindow: 64)
+        try await ApusClient.withClient(configuration, body)
     }
 
     private func request(_ prompt: String, tokens: Int, deadline: Duration? = nil) -> GenerationRequest {
