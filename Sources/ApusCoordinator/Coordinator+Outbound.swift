@@ -161,7 +161,11 @@ extension Coordinator {
                 try assign(stream, epoch, request, history: history, limit: limit, to: peer, at: now)
             } catch {
                 logger.error("a stream's tokens can't be read", metadata: ["error": "\(error)"])
-                machine.assignmentFailed(on: peer, stream, epoch, at: now, into: &turn)
+                if error.code == .journalUnavailable {
+                    machine.assignmentFailed(on: peer, stream, epoch, at: now, into: &turn)
+                } else {
+                    machine.historyLost(stream, error, at: now, into: &turn)
+                }
             }
         case .configure(let peer, let settings):
             try send(.configure(Apus_V1_Configure(settings)), to: peer, at: now)

@@ -135,7 +135,7 @@ extension Coordinator {
             job.worker = view.worker?.text ?? ""
             job.attempts = UInt32(clamping: view.attempts)
             job.continuity = view.continuity.rawValue
-            job.ageMs = UInt64((now - view.acceptedAt).milliseconds)
+            job.ageMs = UInt64(max(0, (now - view.acceptedAt).milliseconds))
             job.key = view.key
             job.errorCode = view.error?.code.rawValue ?? ""
             // A thousand jobs have to fit into a frame; a worker may have written this.

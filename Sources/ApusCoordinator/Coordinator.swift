@@ -326,12 +326,15 @@ public actor Coordinator: PollDriver, Service {
             // A backlog goes on with the next tick.
             if streams.count < Self.expiredStreams { expiryDue = now + Self.expiryInterval }
             machine.retentionEnded(streams, into: &turn)
+            let figures = journal.figures
+            // As long as something can go, there is room.
+            machine.journalFilled(
+                streams.isEmpty && figures.limitBytes > 0 && figures.usedBytes > figures.limitBytes
+            )
         } catch {
             guard error.code == .journalUnavailable else { throw error }
             expiryDue = now + Self.expiryInterval
         }
-        let figures = journal.figures
-        machine.journalFilled(figures.limitBytes > 0 && figures.usedBytes > figures.limitBytes)
     }
 
     // MARK: - Shutdown

@@ -105,7 +105,9 @@ extension SQLiteJournal {
         var expired = volatile.ended(before: horizon, limit: limit)
         try access { database in
             let used = try Self.usedBytes(database)
-            var excess = Int64(clamping: used) - Int64(clamping: settings.limitBytes)
+            // Where the limit is passed, a tenth of it becomes free, so that it isn't passed again at once.
+            let goal = used > settings.limitBytes ? settings.limitBytes / 10 * 9 : settings.limitBytes
+            var excess = Int64(clamping: used) - Int64(clamping: goal)
             let rows = try Row.fetchCursor(
                 database.cachedStatement(
                     sql: """

@@ -26,7 +26,9 @@ public final class SQLiteJournal: Journal {
     var reservation: UInt64 = 0
 
     /// Whether a commit has failed and frames of it may be in the write-ahead log.
-    var isSuspect = false
+    ///
+    /// So it may be after a former life as well: frames of a transaction that was under way when it died.
+    var isSuspect = true
 
     /// What the present turn has changed; kept for its memory.
     var turn = JournalTurn()

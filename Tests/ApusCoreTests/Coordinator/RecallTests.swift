@@ -58,7 +58,9 @@ import Testing
         for (durability, recalls) in [(Durability.none, true), (.released, false)] {
             var bench = MachineBench { settings in
                 settings.recallsEnded = recalls
-                settings.retention = .milliseconds(500)
+                // What a journal finds again may leave the memory much sooner than what it doesn't have.
+                settings.retention = recalls ? .zero : .milliseconds(500)
+                settings.volatileRetention = .milliseconds(500)
             }
             bench.register(10)
             var request = Self.request
@@ -66,13 +68,37 @@ import Testing
             bench.submit("k", request: request)
             bench.step(10, 1, 0..<3, end: .stop)
             var records: [JournalRecord] = []
-            for _ in 0..<40 {
+            for look in 0..<40 {
                 bench.pass(.milliseconds(25))
                 records += bench.turn.records
+                if look < 18 { #expect(bench.machine.knows(key: "k")) }
             }
             #expect(records == [.forgotten(StreamID(rawValue: 1))])
             #expect(bench.machine.streamCount == 0)
         }
+    }
+
+    @Test func `The same request under the same key is the same job, however durable it is`() {
+        var (bench, accepted, end) = ended(.accepted)
+        recalled(accepted, end, ownsKey: true, in: &bench)
+        #expect(bench.submit("k", number: 7).job == accepted.job)
+    }
+
+    @Test func `A stream whose tokens are damaged for good ends with the reason`() {
+        var bench = MachineBench()
+        bench.register(10)
+        bench.submit("k", request: Self.request)
+        bench.step(10, 1, 0..<3)
+        let damage = ApusError(.internalFailure, "chunk 7 is damaged")
+        bench.tell { machine, now, turn in
+            machine.historyLost(StreamID(rawValue: 1), damage, at: now, into: &turn)
+        }
+        guard case .ended(_, let end, _)? = bench.turn.records.last else {
+            Issue.record("the stream did not end")
+            return
+        }
+        #expect(end.reason == .failed)
+        #expect(end.error == damage)
     }
 
     @Test func `A repeated submit is answered with the recalled job, its tokens and its end`() {

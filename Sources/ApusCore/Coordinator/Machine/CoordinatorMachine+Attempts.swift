@@ -269,7 +269,12 @@ extension CoordinatorMachine {
         // A job is kept and forgotten as a whole.
         var tokens = 0
         for place in siblings(of: first) { tokens += ledger[place].next }
-        retained.append(ledger[first].id, streams: Int(ledger[first].choices), endedAt: now, tokens: tokens)
+        let (stream, choices) = (ledger[first].id, Int(ledger[first].choices))
+        if settings.recallsEnded, ledger[first].request.durability == .none {
+            retainedVolatile.append(stream, streams: choices, endedAt: now, tokens: tokens)
+        } else {
+            retained.append(stream, streams: choices, endedAt: now, tokens: tokens)
+        }
     }
 
     /// Takes a stream out of wherever it waits.

@@ -156,7 +156,7 @@ extension CoordinatorMachine {
         audit.queued = unbound.count + delayed.count + paused.count
         for model in models { audit.queued += model.line.count }
         audit.deadlines = deadlines.count
-        audit.retained = retained.streams
+        audit.retained = retained.streams + retainedVolatile.streams
         audit.clients = clientPlaces.count
         for place in clients.indices { audit.followed = max(audit.followed, clients[place].following.count) }
         audit.workers = workerNames.count

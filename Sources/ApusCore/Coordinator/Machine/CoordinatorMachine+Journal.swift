@@ -155,6 +155,17 @@ extension CoordinatorMachine {
         unread.append((client, stream))
     }
 
+    /// A stream's tokens are damaged for good, so that nobody can continue it: it ends, with the reason.
+    public mutating func historyLost(
+        _ stream: StreamID,
+        _ error: ApusError,
+        at now: Timestamp,
+        into turn: inout Turn
+    ) {
+        guard let place = ledger.place(of: stream) else { return }
+        end(place, .failed, error: error, at: now, into: &turn)
+    }
+
     /// An attempt could not be sent off because the stream's tokens could not be read: it is tried again after a while.
     public mutating func assignmentFailed(
         on peer: WorkerPeer,

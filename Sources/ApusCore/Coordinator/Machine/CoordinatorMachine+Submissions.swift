@@ -11,6 +11,8 @@ extension CoordinatorMachine {
         second.removeBulk()
         first.choices = Int(ledger[place].choices)
         if ledger[place].choseSeed { first.sampling.seed = nil }
+        // How durable it is is no part of what is asked for; a repair of the journal may have changed it.
+        second.durability = first.durability
         // The deadline and the model may have been filled in at acceptance; what the client left open matches anything.
         if second.deadline == nil { second.deadline = first.deadline }
         if let deadline = second.deadline { second.deadline = min(deadline, settings.longestDeadline) }

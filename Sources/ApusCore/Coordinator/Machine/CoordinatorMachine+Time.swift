@@ -19,7 +19,7 @@ extension CoordinatorMachine {
             unsettled += unread
             unread.removeAll()
         }
-        while let first = retained.popExcess(at: now, settings: settings), retire(first, at: now, into: &turn) {}
+        retireEnded(at: now, into: &turn)
     }
 
     private mutating func judge(_ place: Int, at now: Timestamp, into turn: inout Turn) {
@@ -46,23 +46,32 @@ extension CoordinatorMachine {
         end(place, .expired, error: ApusError(.deadlineExceeded, message), at: now, into: &turn)
     }
 
-    /// Takes a job out of memory whose time there is over, by the number of its first stream.
-    ///
-    /// - Returns: Whether it is gone; one that is still read stays for another while.
-    private mutating func retire(_ first: StreamID, at now: Timestamp, into turn: inout Turn) -> Bool {
-        guard let place = ledger.place(of: first) else { return true }
-        guard settings.recallsEnded, ledger[place].request.durability != .none else {
+    /// Jobs that are looked at in a tick because their time in memory is over, where the journal keeps them.
+    private static let retiredPerTick = 1_024
+
+    /// Takes jobs out of memory whose time there is over: forgotten, or only dropped where the journal finds them again.
+    private mutating func retireEnded(at now: Timestamp, into turn: inout Turn) {
+        while let first = retainedVolatile.popExcess(at: now, keeping: settings.volatileRetention, settings) {
             forget(first, into: &turn)
-            return true
         }
-        let places = siblings(of: place)
-        guard places.allSatisfy({ ledger[$0].consumers.isEmpty }) else {
-            let tokens = places.reduce(0) { $0 + ledger[$1].next }
-            retained.append(first, streams: places.count, endedAt: now, tokens: tokens)
-            return false
+        guard settings.recallsEnded else {
+            while let first = retained.popExcess(at: now, keeping: settings.retention, settings) {
+                forget(first, into: &turn)
+            }
+            return
         }
-        for place in places { drop(place) }
-        return true
+        for _ in 0..<Self.retiredPerTick {
+            guard let first = retained.popExcess(at: now, keeping: settings.retention, settings) else { return }
+            guard let place = ledger.place(of: first) else { continue }
+            let places = siblings(of: place)
+            if places.allSatisfy({ ledger[$0].consumers.isEmpty }) {
+                for place in places { drop(place) }
+            } else {
+                // One that is still read stays for another while.
+                let tokens = places.reduce(0) { $0 + ledger[$1].next }
+                retained.append(first, streams: places.count, endedAt: now, tokens: tokens)
+            }
+        }
     }
 
     /// Forgets a job, by the number of its first stream.

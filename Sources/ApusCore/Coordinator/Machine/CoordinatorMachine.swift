@@ -21,6 +21,9 @@ public struct CoordinatorMachine: Sendable {
     var deadlines = DeadlineQueue()
     var retained = RetentionQueue()
 
+    /// Of these, those that no journal keeps although it keeps others.
+    var retainedVolatile = RetentionQueue()
+
     /// By the place of their stream in the ledger; few at a time.
     var hedges: [Int: Hedge] = [:]
 

@@ -79,6 +79,9 @@ public struct CoordinatorSettings: Hashable, Sendable {
     /// How long an ended stream is kept.
     public var retention: Duration = .seconds(3_600)
 
+    /// The same for a stream that is in no journal, where others are found again in theirs.
+    public var volatileRetention: Duration = .seconds(3_600)
+
     /// Whether the journal keeps what ended and finds it again: then the bounds above say what stays in memory, and the journal
     /// says when it is forgotten.
     public var recallsEnded = false

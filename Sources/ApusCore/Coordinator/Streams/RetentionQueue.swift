@@ -24,11 +24,15 @@ struct RetentionQueue: Sendable {
     }
 
     /// Takes out the oldest job, if the number of streams, of tokens or its age is over the settings' bounds.
-    mutating func popExcess(at now: Timestamp, settings: CoordinatorSettings) -> StreamID? {
+    mutating func popExcess(
+        at now: Timestamp,
+        keeping retention: Duration,
+        _ settings: CoordinatorSettings
+    ) -> StreamID? {
         guard let first = ended.first else { return nil }
         guard
             streams > settings.retainedStreams || tokens > settings.retainedTokens
-                || now - first.moment > settings.retention
+                || now - first.moment > retention
         else { return nil }
         ended.removeFirst()
         tokens -= first.tokens
