@@ -28,9 +28,9 @@ final class SmallDisk {
 
     private var filler: String { folder + "/filler" }
 
-    /// Takes all the room that is left.
+    /// Takes all the room that is left; again, what has become free since.
     func fill() throws {
-        let file = open(filler, O_WRONLY | O_CREAT, 0o600)
+        let file = open(filler, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         guard file >= 0 else { throw ServerProcess.Failure(description: "no filler: errno \(errno)") }
         defer { close(file) }
         let block = [UInt8](repeating: 1, count: 4_096)
